@@ -1,0 +1,1 @@
+"""The command line `gs-sim`: parse, call, print. The only place that prints."""

@@ -1,0 +1,1 @@
+"""How good a scene is: metrics against held-out frames, and reports with pictures."""

@@ -1,0 +1,1 @@
+"""Recording to Scene: initialise from LiDAR, then optimise."""

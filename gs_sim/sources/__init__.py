@@ -1,0 +1,1 @@
+"""Where Recordings come from: bags, KITTI, the synthetic street."""
