@@ -1,0 +1,119 @@
+"""The images a scene is made from, resized and in memory, each with its camera and pose."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Float32, Float64, Int64, UInt8
+from torch import Tensor
+
+from gs_sim.errors import InputError
+from gs_sim.geometry.camera import Camera, intrinsic_matrix, resize_camera
+from gs_sim.geometry.pose import inverse
+from gs_sim.geometry.trajectory import poses_at
+from gs_sim.rendering.rasterize import Views
+from gs_sim.sensing.recording import Recording
+from gs_sim.sensing.resize import resize_frame
+
+GROUND_TRUTH_PREFIX = "off_"
+"""Cameras whose names start so are kept for evaluation and used only when named."""
+
+
+@dataclass(frozen=True)
+class TrainingView:
+    """One resized camera image and where it was taken."""
+
+    camera_name: str
+    index: int
+    stamp_ns: int
+    camera: Camera
+    rgb: UInt8[Tensor, "h w 3"]
+    world_from_camera: Float64[Tensor, "4 4"]
+
+    def colour(self) -> Float32[Tensor, "1 h w 3"]:
+        """The image as float in [0, 1], with a leading axis as renderings have."""
+        return self.rgb[None].float() / 255.0
+
+
+def choose_cameras(recording: Recording, names: Iterable[str]) -> tuple[str, ...]:
+    """The cameras to reconstruct from: those named, or all but the ground-truth ones.
+
+    Raises:
+        InputError: a named camera does not exist, or none is left.
+    """
+    chosen = tuple(names)
+    for name in chosen:
+        recording.rig.camera(name)
+    if not chosen:
+        every = (mounted.name for mounted in recording.rig.cameras)
+        chosen = tuple(name for name in every if not name.startswith(GROUND_TRUTH_PREFIX))
+    if not chosen:
+        raise InputError("the recording has no camera to reconstruct from; see `gs-sim inspect`")
+    return chosen
+
+
+def is_held_out(index: int, holdout: int) -> bool:
+    """Whether a frame is kept out of reconstruction: index % K == K // 2; K = 0 keeps none out."""
+    return holdout > 0 and index % holdout == holdout // 2
+
+
+def load_training_views(
+    recording: Recording, camera_names: Iterable[str], width_px: int, holdout: int
+) -> tuple[TrainingView, ...]:
+    """Stream the frames that are not held out and keep them resized; `width_px` 0 keeps their size.
+
+    Raises:
+        InputError: fewer than two frames are left to reconstruct from.
+    """
+    views: list[TrainingView] = []
+    for name in camera_names:
+        mounted = recording.rig.camera(name)
+        width = min(width_px, mounted.camera.width_px) if width_px else mounted.camera.width_px
+        stamps_ns = recording.frame_stamps_ns(name)
+        chosen = [index for index in range(len(stamps_ns)) if not is_held_out(index, holdout)]
+        poses = rig_poses_at(recording, stamps_ns) @ mounted.rig_from_camera
+        camera = resize_camera(mounted.camera, width)
+        for frame in recording.frames(name, chosen):
+            rgb = resize_frame(frame, mounted.camera, width).rgb
+            views.append(TrainingView(name, frame.index, frame.stamp_ns, camera, rgb, poses[frame.index]))
+    if len(views) < 2:
+        raise InputError(
+            f"at least 2 camera frames are needed to reconstruct, {len(views)} are left of the chosen cameras "
+            f"({', '.join(camera_names)}); check `gs-sim inspect` and --holdout"
+        )
+    return tuple(sorted(views, key=lambda view: (view.stamp_ns, view.camera_name)))
+
+
+def rig_poses_at(recording: Recording, stamps_ns: Int64[Tensor, "n"]) -> Float64[Tensor, "n 4 4"]:
+    """Rig poses at sensor stamps, continued by at most one pose period beyond the trajectory's ends."""
+    known = recording.world_from_rig.stamps_ns
+    period_ns = int((known[-1] - known[0]) // max(1, len(known) - 1))
+    return poses_at(recording.world_from_rig, stamps_ns, max_extrapolation_ns=max(period_ns, 50_000_000))
+
+
+def rasterizer_views(view: TrainingView, world_from_camera: Float64[Tensor, "4 4"] | None = None) -> Views:
+    """This view as the rasterizer wants it, at its own or at another (refined) pose."""
+    pose = view.world_from_camera if world_from_camera is None else world_from_camera
+    return Views(
+        intrinsics=intrinsic_matrix(view.camera)[None],
+        camera_from_world=inverse(pose)[None].float(),
+        width_px=view.camera.width_px,
+        height_px=view.camera.height_px,
+    )
+
+
+def reduce_view(view: TrainingView, factor: int) -> TrainingView:
+    """The same view at 1/factor of its size, by averaging."""
+    height, width = view.camera.height_px // factor, view.camera.width_px // factor
+    planes = view.rgb.permute(2, 0, 1)[None].float()
+    small = torch.nn.functional.interpolate(planes, size=(height, width), mode="area")[0]
+    camera = replace(
+        view.camera,
+        width_px=width,
+        height_px=height,
+        fx=view.camera.fx * width / view.camera.width_px,
+        fy=view.camera.fy * height / view.camera.height_px,
+        cx=view.camera.cx * width / view.camera.width_px,
+        cy=view.camera.cy * height / view.camera.height_px,
+    )
+    return replace(view, camera=camera, rgb=small.permute(1, 2, 0).round().to(torch.uint8))
