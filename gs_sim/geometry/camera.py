@@ -57,7 +57,8 @@ class Camera:
 
 def intrinsic_matrix(camera: Camera) -> Float[Tensor, "3 3"]:
     """The 3x3 matrix K in float32, pixel centres at +0.5."""
-    return torch.tensor([[camera.fx, 0.0, camera.cx], [0.0, camera.fy, camera.cy], [0.0, 0.0, 1.0]])
+    rows = [[camera.fx, 0.0, camera.cx], [0.0, camera.fy, camera.cy], [0.0, 0.0, 1.0]]
+    return torch.tensor(rows, dtype=torch.float32)
 
 
 def resize_camera(camera: Camera, width_px: int) -> Camera:

@@ -12,12 +12,9 @@ from gs_sim.geometry.camera import Camera, intrinsic_matrix, resize_camera
 from gs_sim.geometry.pose import inverse
 from gs_sim.geometry.trajectory import poses_at
 from gs_sim.rendering.rasterize import Views
+from gs_sim.sensing.holdout import is_ground_truth_camera, is_held_out
 from gs_sim.sensing.recording import Recording
 from gs_sim.sensing.resize import resize_frame
-
-GROUND_TRUTH_PREFIX = "off_"
-"""Cameras whose names start so are kept for evaluation and used only when named."""
-
 
 @dataclass(frozen=True)
 class TrainingView:
@@ -46,15 +43,10 @@ def choose_cameras(recording: Recording, names: Iterable[str]) -> tuple[str, ...
         recording.rig.camera(name)
     if not chosen:
         every = (mounted.name for mounted in recording.rig.cameras)
-        chosen = tuple(name for name in every if not name.startswith(GROUND_TRUTH_PREFIX))
+        chosen = tuple(name for name in every if not is_ground_truth_camera(name))
     if not chosen:
         raise InputError("the recording has no camera to reconstruct from; see `gs-sim inspect`")
     return chosen
-
-
-def is_held_out(index: int, holdout: int) -> bool:
-    """Whether a frame is kept out of reconstruction: index % K == K // 2; K = 0 keeps none out."""
-    return holdout > 0 and index % holdout == holdout // 2
 
 
 def load_training_views(
