@@ -1,0 +1,42 @@
+# make setup | demo | test | lint | bench | clean
+# Every target sets up what it needs. PYTHON= and TORCH_INDEX= are described in .ci/setup.
+
+BIN := .venv/bin
+READY := .venv/.ready
+JOBS ?= 2
+TESTS ?= test
+INTERFACES := $(shell find gs_sim_msgs -type f)
+export PYTHON TORCH_INDEX
+
+.PHONY: setup demo test lint bench clean
+
+setup: $(READY)
+
+# The lock keeps two makes from installing into one environment at the same time.
+$(READY): .ci/setup setup.py setup.cfg constraints.txt $(INTERFACES)
+	@if command -v flock >/dev/null; then flock .ci/setup .ci/setup; else .ci/setup; fi
+	@touch $@
+
+# A synthetic drive becomes a scene, is measured on frames it never saw, and is looked at from beside the road.
+demo: setup
+	rm -rf demo
+	$(BIN)/gs-sim street -o demo/street --seed 7 --duration-s 4
+	$(BIN)/gs-sim reconstruct demo/street -o demo/scene --holdout 8 --budget-s 120
+	$(BIN)/gs-sim evaluate demo/scene demo/street --holdout 8 --json demo/evaluation.json
+	$(BIN)/gs-sim render demo/scene -o demo/beside_the_path.mp4 --offset 0,1,0,0
+	@echo "The report is demo/scene/report.html, the video is demo/beside_the_path.mp4."
+
+test: setup
+	$(BIN)/python -m pytest -n $(JOBS) $(TESTS)
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: setup
+	$(BIN)/gs-sim bench rasterizer
+	$(BIN)/gs-sim bench reconstruct
+
+clean:
+	rm -rf .venv build install log demo *.egg-info .pytest_cache .mypy_cache .ruff_cache
