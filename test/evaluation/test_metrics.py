@@ -91,7 +91,11 @@ def test_ssim_agrees_with_scipy_filters() -> None:
         x = np.clip(image[..., channel].numpy().astype(np.float64), 0, 1)
         y = reference[..., channel].numpy().astype(np.float64)
         mx, my = correlate(x, kernel), correlate(y, kernel)
-        vx, vy, vxy = correlate(x * x, kernel) - mx**2, correlate(y * y, kernel) - my**2, correlate(x * y, kernel) - mx * my
+        vx, vy, vxy = (
+            correlate(x * x, kernel) - mx**2,
+            correlate(y * y, kernel) - my**2,
+            correlate(x * y, kernel) - mx * my,
+        )
         maps.append((2 * mx * my + 1e-4) * (2 * vxy + 9e-4) / ((mx**2 + my**2 + 1e-4) * (vx + vy + 9e-4)))
     inside = np.mean([each[5:-5, 5:-5] for each in maps])
     assert ssim(image, reference) == pytest.approx(inside, abs=1e-4)
