@@ -23,7 +23,7 @@ from gs_sim.reconstruction.views import TrainingView, reduce_view
 class StereoSettings:
     """How stereo depth is searched and accepted."""
 
-    num_planes: int = 128
+    num_planes: int = 96
     """Inverse depths tried; more is finer and slower."""
     nearest_m: float = 3.0
     """Smallest depth tried."""
@@ -35,7 +35,7 @@ class StereoSettings:
     """Views nearer to each other than this show too little parallax."""
     max_baseline_m: float = 8.0
     """Views further apart see too different things."""
-    working_width_px: int = 320
+    working_width_px: int = 224
     """Images are reduced to about this width for the search."""
     min_correlation: float = 0.6
     """Weaker matches are dropped; raising it keeps fewer, surer points."""
@@ -62,8 +62,10 @@ class DepthMap:
     is_sure: Bool[Tensor, "h w"]
 
 
-def stereo_cloud(views: Sequence[TrainingView], settings: StereoSettings) -> Cloud:
-    """Coloured world points at depths that neighbouring views agree on."""
+def stereo_cloud(
+    views: Sequence[TrainingView], is_known: Sequence[Bool[Tensor, "h w"]], settings: StereoSettings
+) -> Cloud:
+    """Coloured world points at depths that neighbouring views agree on, where a view's pixels are not known yet."""
     factor = max(1, round(views[0].camera.width_px / settings.working_width_px))
     small = [reduce_view(view, factor) for view in views]
     neighbours = [_neighbours(index, small, settings) for index in range(len(small))]
@@ -72,17 +74,24 @@ def stereo_cloud(views: Sequence[TrainingView], settings: StereoSettings) -> Clo
         for view, others in zip(small, neighbours, strict=True)
     ]
     points, colours, depths = [], [], []
-    for depth_map, others in zip(maps, neighbours, strict=True):
+    for depth_map, others, known in zip(maps, neighbours, is_known, strict=True):
         if depth_map is None:
             continue
         agreeing = _count_agreement(depth_map, [m for other in others if (m := maps[other]) is not None])
         chosen = depth_map.is_sure & (agreeing >= min(settings.agreeing_views, len(others)))
+        chosen &= ~reduce_mask(known, factor)
         points.append(_back_project(depth_map)[chosen])
         colours.append(depth_map.view.rgb[chosen].float() / 255)
         depths.append(depth_map.depth_m[chosen])
     if not points:
         return Cloud(torch.zeros(0, 3), torch.zeros(0, 3), torch.zeros(0))
     return Cloud(torch.cat(points), torch.cat(colours), torch.cat(depths))
+
+
+def reduce_mask(mask: Bool[Tensor, "h w"], factor: int) -> Bool[Tensor, "h2 w2"]:
+    """A mask at 1/factor of its size; a pixel is set where any of its parts is."""
+    height, width = mask.shape[0] // factor, mask.shape[1] // factor
+    return torch.nn.functional.adaptive_max_pool2d(mask[None].float(), (height, width))[0] > 0
 
 
 def _neighbours(index: int, views: Sequence[TrainingView], settings: StereoSettings) -> list[int]:

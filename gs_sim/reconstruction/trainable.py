@@ -1,0 +1,153 @@
+"""A Scene as flat leaf tensors that an optimiser can move, and back.
+
+All parts lie in one set of rows; `segment` says whose each row is. Parked actors are held in the
+world frame while they are optimised, so that only moving ones are transformed at each step.
+"""
+
+from dataclasses import dataclass, fields, replace
+
+import torch
+from jaxtyping import Float32, Int64
+from torch import Tensor
+
+from gs_sim.geometry.pose import inverse
+from gs_sim.geometry.trajectory import pose_at
+from gs_sim.scene.actor import Actor
+from gs_sim.scene.gaussians import Gaussians, concatenate
+from gs_sim.scene.scene import Scene, move_gaussians
+
+BACKGROUND = 0
+DISTANT = 1
+FIRST_ACTOR = 2
+"""Values of `segment`: the actor with index i owns the rows FIRST_ACTOR + i."""
+
+
+@dataclass
+class Trainable:
+    """Leaf tensors of n Gaussians and, beside them, what stays fixed while they move.
+
+    A centre is `anchors + pixel_m * offsets_px`: learning rates are in pixels, so near and far
+    Gaussians move equally fast on screen.
+    """
+
+    offsets_px: Float32[Tensor, "n 3"]
+    log_scales: Float32[Tensor, "n 3"]
+    quaternions: Float32[Tensor, "n 4"]
+    opacity_logits: Float32[Tensor, "n"]
+    sh_base: Float32[Tensor, "n 1 3"]
+    sh_rest: Float32[Tensor, "n r 3"]
+    anchors: Float32[Tensor, "n 3"]
+    pixel_m: Float32[Tensor, "n"]
+    """Metres that one pixel of the nearest view spans at the Gaussian."""
+    segment: Int64[Tensor, "n"]
+
+    def __len__(self) -> int:
+        return len(self.anchors)
+
+
+LEAVES = ("offsets_px", "log_scales", "quaternions", "opacity_logits", "sh_base", "sh_rest")
+"""The fields of Trainable that are optimised."""
+
+
+def trainable_from(scene: Scene, camera_centres: Float32[Tensor, "v 3"], focal_px: float, sh_degree: int) -> Trainable:
+    """Lay a scene out for optimisation; higher spherical harmonics start at zero."""
+    parts, segment = [scene.background, scene.distant], [BACKGROUND, DISTANT]
+    for index, actor in enumerate(scene.actors):
+        is_moving = len(actor.world_from_box.poses) > 1 and not holds_still(actor)
+        pose = actor.world_from_box.poses[0]
+        parts.append(actor.gaussians_box if is_moving else move_gaussians(pose, actor.gaussians_box))
+        segment.append(FIRST_ACTOR + index)
+    joined = concatenate(parts)
+    num_rest = (sh_degree + 1) ** 2 - 1
+    rest = torch.zeros(len(joined), num_rest, 3)
+    kept = min(num_rest, joined.sh.shape[1] - 1)
+    rest[:, :kept] = joined.sh[:, 1 : 1 + kept]
+    rows = torch.repeat_interleave(torch.tensor(segment), torch.tensor([len(part) for part in parts]))
+    trainable = Trainable(
+        offsets_px=torch.zeros_like(joined.means),
+        log_scales=joined.log_scales.clone(),
+        quaternions=joined.quaternions.clone(),
+        opacity_logits=joined.opacity_logits.clone(),
+        sh_base=joined.sh[:, :1].clone(),
+        sh_rest=rest,
+        anchors=joined.means.clone(),
+        pixel_m=pixel_sizes(joined.means, camera_centres, focal_px),
+        segment=rows,
+    )
+    for index in moving_actors(scene):
+        mine = trainable.segment == FIRST_ACTOR + index
+        path = scene.actors[index].world_from_box.poses[:, :3, 3].float()
+        trainable.pixel_m[mine] = pixel_sizes(path, camera_centres, focal_px).min()
+    return trainable
+
+
+def pixel_sizes(
+    points_world: Float32[Tensor, "n 3"], camera_centres: Float32[Tensor, "v 3"], focal_px: float
+) -> Float32[Tensor, "n"]:
+    """Metres per pixel at each point as seen from the nearest of the camera centres (at least 2 m away)."""
+    nearest = torch.full((len(points_world),), float("inf"))
+    for centre in camera_centres:
+        nearest = torch.minimum(nearest, (points_world - centre).norm(dim=-1))
+    return nearest.clamp(min=2.0) / focal_px
+
+
+def holds_still(actor: Actor) -> bool:
+    """Whether all poses of an actor are the same."""
+    return bool((actor.world_from_box.poses == actor.world_from_box.poses[:1]).all())
+
+
+def moving_actors(scene: Scene) -> tuple[int, ...]:
+    """Indices of the actors whose Gaussians are optimised in their boxes."""
+    return tuple(index for index, actor in enumerate(scene.actors) if not holds_still(actor))
+
+
+def gaussians_of(trainable: Trainable, sh_degree: int) -> Gaussians:
+    """The rows as Gaussians, moving actors still in their boxes; differentiable."""
+    num_rest = (sh_degree + 1) ** 2 - 1
+    sh = torch.cat([trainable.sh_base, trainable.sh_rest[:, :num_rest]], dim=1) if num_rest else trainable.sh_base
+    return Gaussians(
+        means=torch.addcmul(trainable.anchors, trainable.offsets_px, trainable.pixel_m[:, None]),
+        log_scales=trainable.log_scales,
+        quaternions=trainable.quaternions,
+        opacity_logits=trainable.opacity_logits,
+        sh=sh,
+    )
+
+
+def place_moving(gaussians: Gaussians, trainable: Trainable, scene: Scene, stamp_ns: int) -> Gaussians:
+    """Move the rows of moving actors to where they are at a moment; those not there are not drawn (NaN)."""
+    means, quaternions = gaussians.means, gaussians.quaternions
+    for index in moving_actors(scene):
+        mine = (trainable.segment == FIRST_ACTOR + index).nonzero()[:, 0]
+        path = scene.actors[index].world_from_box
+        if path.start_ns <= stamp_ns <= path.end_ns:
+            moved = move_gaussians(pose_at(path, stamp_ns), gaussians.select(mine))
+            means, quaternions = means.index_copy(0, mine, moved.means), quaternions.index_copy(
+                0, mine, moved.quaternions
+            )
+        else:
+            means = means.index_fill(0, mine, float("nan"))
+    return replace(gaussians, means=means, quaternions=quaternions)
+
+
+def scene_of(trainable: Trainable, scene: Scene) -> Scene:
+    """Put optimised rows back into the scene they came from."""
+    with torch.no_grad():
+        degree = round((trainable.sh_rest.shape[1] + 1) ** 0.5) - 1
+        rows = gaussians_of(trainable, degree)
+        rows = Gaussians(*(getattr(rows, f.name).detach().clone().cpu() for f in fields(rows)))
+        segment = trainable.segment.cpu()
+        moving = moving_actors(scene)
+        actors = []
+        for index, actor in enumerate(scene.actors):
+            mine = rows.select(segment == FIRST_ACTOR + index)
+            mine = replace(mine, sh=mine.sh[:, :1])
+            if index not in moving:
+                mine = move_gaussians(inverse(actor.world_from_box.poses[0]), mine)
+            actors.append(replace(actor, gaussians_box=mine))
+        return replace(
+            scene,
+            background=rows.select(segment == BACKGROUND),
+            distant=rows.select(segment == DISTANT),
+            actors=tuple(actors),
+        )
