@@ -1,3 +1,10 @@
 """gs_sim: a logged drive becomes a 3D Gaussian scene, and the scene becomes camera images."""
 
+import contextlib
+
+from gs_sim.threads import load_tbb
+
 __version__ = "0.1.0"
+
+with contextlib.suppress(OSError):  # whoever needs it says so: rendering on the CPU does, `--help` does not
+    load_tbb()
