@@ -24,8 +24,8 @@ from gs_sim.sources.kitti.files import (
     read_times_ns,
     stamped_files,
 )
-from gs_sim.sources.kitti.raw import KittiSettings, choose_cameras, mount_camera, place_boxes
 from gs_sim.sources.kitti.labels import read_tracking_labels
+from gs_sim.sources.kitti.raw import KittiSettings, choose_cameras, mount_camera, place_boxes
 
 
 def read_kitti_odometry(sequence_dir: Path, poses_file: Path, settings: KittiSettings | None = None) -> KittiDrive:
@@ -58,7 +58,7 @@ def read_kitti_odometry(sequence_dir: Path, poses_file: Path, settings: KittiSet
         boxes = place_boxes(labelled, images[names[0]], inverse(rectified_from_rig))
     return KittiDrive(
         rig=Rig(tuple(cameras), (MountedLidar(LIDAR_NAME, torch.eye(4, dtype=torch.float64)),)),
-        world_from_rig=read_poses(poses_file, stamps_ns, rectified_from_rig),
+        world_from_rig=read_poses(poses_file, stamps_ns, rectified_from_rig, settings.frames),
         map_from_world=torch.eye(4, dtype=torch.float64),
         images=images,
         sweep_files=stamped_files(sequence_dir / "velodyne", ".bin", stamps_ns, settings.frames),
@@ -67,8 +67,15 @@ def read_kitti_odometry(sequence_dir: Path, poses_file: Path, settings: KittiSet
     )
 
 
-def read_poses(path: Path, stamps_ns: dict[int, int], rectified_from_rig: Float64[Tensor, "4 4"]) -> Trajectory:
+def read_poses(
+    path: Path,
+    stamps_ns: dict[int, int],
+    rectified_from_rig: Float64[Tensor, "4 4"],
+    frames: tuple[int, int] | None,
+) -> Trajectory:
     """Poses of the rectified camera 0 (12 values per line, row by row) as the path of the rig in the world.
+
+    The world is the rig at the first pose that is kept, so that z is up.
 
     Raises:
         InputError: the file is missing or damaged, or has not one pose per time.
@@ -78,12 +85,11 @@ def read_poses(path: Path, stamps_ns: dict[int, int], rectified_from_rig: Float6
         raise InputError(
             f"{path} has {len(lines)} poses, but times.txt has {len(stamps_ns)} times; one pose per frame is expected"
         )
-    poses = [pose_of_line(line, f"{path}, line {number}") for number, line in enumerate(lines, start=1)]
-    start_from_rectified = torch.stack(poses)
-    # the file's own origin is camera 0 at frame 0, in camera axes; the world is the rig there, z up
-    world_from_start = inverse(start_from_rectified[0] @ rectified_from_rig)
-    times_ns = torch.tensor(list(stamps_ns.values()), dtype=torch.int64)
-    return Trajectory(times_ns, world_from_start @ start_from_rectified @ rectified_from_rig)
+    chosen = slice(*frames) if frames is not None else slice(None)
+    poses = [pose_of_line(line, f"{path}, line {number}") for number, line in enumerate(lines, start=1)][chosen]
+    start_from_rig = torch.stack(poses) @ rectified_from_rig
+    times_ns = torch.tensor(list(stamps_ns.values())[chosen], dtype=torch.int64)
+    return Trajectory(times_ns, inverse(start_from_rig[0]) @ start_from_rig)
 
 
 def pose_of_line(line: str, where: str) -> Float64[Tensor, "4 4"]:
