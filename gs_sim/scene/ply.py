@@ -57,8 +57,10 @@ def save_ply(gaussians: Gaussians, path: Path) -> None:
     """Write Gaussians atomically; what is read back equals them to the bit.
 
     Raises:
-        StorageError: the file cannot be written, for want of space for example; nothing is left behind.
+        StorageError: the file cannot be written, for want of space for example, or the Gaussians hold NaN; nothing
+            is left behind.
     """
+    check_finite(gaussians, path)
     num, num_rest = len(gaussians), 3 * (gaussians.sh.shape[1] - 1)
     rest = tuple(f"f_rest_{index}" for index in range(num_rest))
     names = (*POSITION, "nx", "ny", "nz", *COLOUR, *rest, "opacity", *SCALE, *ROTATION)
@@ -194,7 +196,7 @@ def check_finite(gaussians: Gaussians, path: Path) -> None:
     """
     for name in ("means", "quaternions"):
         if not bool(getattr(gaussians, name).isfinite().all()):
-            raise StorageError(f"{path} holds {name} that are not finite (NaN or infinite); it is damaged")
+            raise StorageError(f"the Gaussians of {path} have {name} that are not finite (NaN or infinite)")
     for name in ("log_scales", "opacity_logits", "sh"):
         if bool(getattr(gaussians, name).isnan().any()):
-            raise StorageError(f"{path} holds {name} that are NaN; it is damaged")
+            raise StorageError(f"the Gaussians of {path} have {name} that are NaN")

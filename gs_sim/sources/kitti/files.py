@@ -3,9 +3,10 @@
 Kept apart from what they mean, so that a damaged file is reported here, with its name and line.
 """
 
+import re
+from calendar import timegm
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from pathlib import Path
 
 import torch
@@ -14,6 +15,8 @@ from torch import Tensor
 
 from gs_sim.errors import InputError
 from gs_sim.geometry.pose import pose_from
+
+TIME_STAMP = re.compile(r"(\d{4})-(\d\d)-(\d\d) (\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?")
 
 EARTH_RADIUS_M = 6378137.0
 """Equatorial radius, as KITTI's own tools use it for the Mercator projection."""
@@ -127,20 +130,28 @@ def read_stamps_ns(path: Path) -> dict[int, int]:
     Raises:
         InputError: a line is no time, or time does not strictly increase.
     """
-    stamps = {}
-    for frame, line in enumerate(read_lines(path, "one time stamp per frame")):
-        seconds, _, fraction = line.strip().partition(".")
-        if not seconds:
-            continue
-        try:
-            moment = datetime.strptime(seconds, "%Y-%m-%d %H:%M:%S").replace(tzinfo=timezone.utc)
-            stamps[frame] = int(moment.timestamp()) * 1_000_000_000 + int(fraction[:9].ljust(9, "0"))
-        except ValueError as error:
-            raise InputError(
-                f"{path}, line {frame + 1}: 'YYYY-MM-DD HH:MM:SS.nnnnnnnnn' expected, found '{line}'"
-            ) from error
+    lines = read_lines(path, "one time stamp per frame")
+    stamps = {
+        frame: stamp_of_line(line.strip(), f"{path}, line {frame + 1}")
+        for frame, line in enumerate(lines)
+        if line.strip()
+    }
     require_increasing(stamps, path)
     return stamps
+
+
+def stamp_of_line(line: str, where: str) -> int:
+    """Nanoseconds since 1970.
+
+    Raises:
+        InputError: the line is no time.
+    """
+    found = TIME_STAMP.fullmatch(line)
+    year, month, day, hour, minute, second = (int(part) for part in found.groups()[:6]) if found else (0,) * 6
+    if found is None or not (1 <= month <= 12 and 1 <= day <= 31 and hour < 24 and minute < 60 and second < 61):
+        raise InputError(f"{where}: 'YYYY-MM-DD HH:MM:SS.nnnnnnnnn' expected, found '{line[:60]}'")
+    seconds = timegm((year, month, day, hour, minute, second))
+    return seconds * 1_000_000_000 + int((found[7] or "").ljust(9, "0"))
 
 
 def read_times_ns(path: Path) -> dict[int, int]:
