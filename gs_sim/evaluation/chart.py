@@ -5,12 +5,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-WIDTH = 640
-HEIGHT = 220
-MARGIN_LEFT = 52
-MARGIN_RIGHT = 14
-MARGIN_TOP = 12
-MARGIN_BOTTOM = 40
+WIDTH = 640.0
+HEIGHT = 220.0
+MARGIN_LEFT = 52.0
+MARGIN_RIGHT = 14.0
+MARGIN_TOP = 12.0
+MARGIN_BOTTOM = 40.0
 NUM_COLOURS = 6
 """The style sheet has classes `line-0` to `line-5`."""
 
@@ -30,7 +30,7 @@ def line_chart(series: Sequence[Series], x_label: str, y_label: str) -> str:
         return ""
     x_ticks = nice_ticks([x for line in drawn for x, _ in line.points])
     y_ticks = nice_ticks([y for line in drawn for _, y in line.points])
-    parts = [f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{html.escape(y_label)}">']
+    parts = [f'<svg class="chart" viewBox="0 0 {WIDTH:g} {HEIGHT:g}" role="img" aria-label="{html.escape(y_label)}">']
     for tick in y_ticks:
         y = _place(tick, y_ticks, HEIGHT - MARGIN_BOTTOM, MARGIN_TOP)
         parts.append(f'<line class="grid" x1="{MARGIN_LEFT}" x2="{WIDTH - MARGIN_RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from gs_sim.errors import ConfigError, InputError
 from gs_sim.evaluation.actor_mask import is_moving, moving_actor_mask, moving_boxes
-from gs_sim.evaluation.lidar_depth import SweepCursor, static_points_world, visible_depth
+from gs_sim.evaluation.lidar_depth import MeasuredPoints, SweepCursor, join_points, points_of_sweep, visible_depth
 from gs_sim.evaluation.metrics import depth_mae_m, psnr_db, ssim
 from gs_sim.evaluation.rig_path import is_covered, rig_pose_at
 from gs_sim.evaluation.summary import MIN_ACTOR_PX, Evaluation, FrameScore, summarise
@@ -149,15 +149,15 @@ def _compare_camera(scene: Scene, recording: Recording, plan: _CameraPlan) -> It
     moving = [track for track in recording.tracks if is_moving(track)]
     for frame in recording.frames(plan.name, plan.indices):
         small = resize_frame(frame, plan.full_camera, plan.camera.width_px)
-        points_world = _points_at(scene, recording, lidars, moving, frame.stamp_ns)
-        yield _compare_frame(scene, recording, plan, small, (points_world, moving))
+        measured = _points_at(scene, recording, lidars, moving, frame.stamp_ns)
+        yield _compare_frame(scene, recording, plan, small, (measured, moving))
 
 
 def _points_at(
     scene: Scene, recording: Recording, lidars: dict[str, SweepCursor], moving: Sequence[Track], stamp_ns: int
-) -> Float64[Tensor, "n 3"]:
-    """Static LiDAR points around a moment, in the scene's world."""
-    parts = [torch.zeros(0, 3, dtype=torch.float64)]
+) -> MeasuredPoints:
+    """LiDAR points around a moment, in the scene's world."""
+    parts = []
     for name, cursor in lidars.items():
         sweep = cursor.nearest(stamp_ns)
         if sweep is None or not is_covered(scene.world_from_rig, sweep.stamp_ns):
@@ -166,8 +166,8 @@ def _points_at(
         if is_covered(recording.world_from_rig, sweep.stamp_ns):
             boxes = moving_boxes(recording, moving, sweep.stamp_ns)
         rig_from_lidar = recording.rig.lidar(name).rig_from_lidar
-        parts.append(static_points_world(sweep, rig_from_lidar, scene.world_from_rig, boxes))
-    return torch.cat(parts)
+        parts.append(points_of_sweep(sweep, rig_from_lidar, scene.world_from_rig, boxes))
+    return join_points(parts)
 
 
 def _compare_frame(
@@ -175,18 +175,19 @@ def _compare_frame(
     recording: Recording,
     plan: _CameraPlan,
     frame: Frame,
-    seen: tuple[Float64[Tensor, "n 3"], Sequence[Track]],
+    seen: tuple[MeasuredPoints, Sequence[Track]],
 ) -> FrameComparison:
-    points_world, moving = seen
+    measured, moving = seen
     world_from_camera = rig_pose_at(scene.world_from_rig, frame.stamp_ns) @ plan.rig_from_camera
     with torch.no_grad():
         rendering = render(scene, plan.camera, world_from_camera, frame.stamp_ns)
     image = rendering.colour[0].cpu().clamp(0, 1)
     truth = frame.rgb.float() / 255.0
     depth_m, opacity = rendering.depth_m[0].cpu(), rendering.opacity[0].cpu()
-    lidar_m, is_seen = visible_depth(plan.camera, inverse(world_from_camera), points_world)
-    is_compared = is_seen & (opacity > MIN_OPACITY)
+    lidar_m, is_seen = visible_depth(plan.camera, inverse(world_from_camera), measured)
     actor_mask = _actor_mask(recording, plan, moving, frame.stamp_ns)
+    is_seen &= ~actor_mask
+    is_compared = is_seen & (opacity > MIN_OPACITY)
     num_actor_px = int(actor_mask.sum())
     score = FrameScore(
         camera=plan.name,

@@ -11,8 +11,8 @@ PROTOCOL = (
     "quantised. psnr_db and ssim are means over frames; SSIM after Wang 2004, 11 px Gaussian window, per channel, "
     "whole windows only. psnr_actors_db is the mean, over frames with at least 64 such pixels, of the PSNR inside "
     "projected boxes of moving actors. depth_mae_m compares depth along the optical axis with the LiDAR sweep nearest "
-    "in time (within half a period): static points, motion undone, nearest per pixel and not behind a neighbour, "
-    "where rendered opacity exceeds 0.5; the mean over all such points. LPIPS is not computed (no weights shipped)."
+    "in time (within half a period): static points outside the moving boxes, motion undone, nearest per pixel and "
+    "not behind a neighbour, where rendered opacity exceeds 0.5; the mean over all such points. LPIPS is not computed (no weights shipped)."
 )
 
 

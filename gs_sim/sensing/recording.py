@@ -6,7 +6,7 @@ synthetic street is behind it.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float64, Int64
@@ -19,6 +19,7 @@ from gs_sim.sensing.sweep import Sweep
 from gs_sim.sensing.track import Track
 
 
+@runtime_checkable
 class Recording(Protocol):
     """A drive: a rig, its path, and streams of what its sensors saw.
 
