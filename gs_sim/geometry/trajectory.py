@@ -62,9 +62,7 @@ def poses_at(
     fraction = (stamps_ns - known[before]).double() / (known[after] - known[before]).double()
     start, end = trajectory.poses[before], trajectory.poses[after]
     translation = torch.lerp(start[:, :3, 3], end[:, :3, 3], fraction[:, None])
-    quaternion = slerp(
-        quaternion_from_rotation(start[:, :3, :3]), quaternion_from_rotation(end[:, :3, :3]), fraction
-    )
+    quaternion = slerp(quaternion_from_rotation(start[:, :3, :3]), quaternion_from_rotation(end[:, :3, :3]), fraction)
     return pose_from(rotation_from_quaternion(quaternion), translation)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from math import isqrt
 
 import torch
 from jaxtyping import Bool, Float, Int64
@@ -42,7 +43,7 @@ class Gaussians:
     @property
     def sh_degree(self) -> int:
         """Degree of the spherical harmonics, 0 to 3."""
-        return round(self.sh.shape[1] ** 0.5) - 1
+        return isqrt(self.sh.shape[1]) - 1
 
     def select(self, chosen: Bool[Tensor, "n"] | Int64[Tensor, "m"]) -> "Gaussians":
         """The Gaussians under a mask or at these indices."""

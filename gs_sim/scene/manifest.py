@@ -13,7 +13,7 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from gs_sim.errors import InputError, StorageError
-from gs_sim.geometry.camera import Camera
+from gs_sim.geometry.camera import COEFFICIENT_COUNTS, Camera
 from gs_sim.geometry.rig import MountedCamera, MountedLidar, Rig
 from gs_sim.geometry.trajectory import Trajectory
 from gs_sim.scene.scene import Scene
@@ -154,8 +154,10 @@ def camera_from_json(entry: Json) -> Camera:
     width_px, height_px = int(number_of(entry["width_px"])), int(number_of(entry["height_px"]))
     fx, fy, cx, cy = (number_of(entry[name]) for name in ("fx", "fy", "cx", "cy"))
     coefficients = tuple(number_of(value) for value in entry["coefficients"])
-    lens: Any = text_of(entry["lens"])  # Camera refuses names that are no lens model
-    return Camera(width_px, height_px, fx, fy, cx, cy, lens, coefficients)
+    known = [lens for lens in COEFFICIENT_COUNTS if lens == entry["lens"]]
+    if not known:
+        raise InputError(f"unknown lens model {entry['lens']!r:.60}; known are {', '.join(COEFFICIENT_COUNTS)}")
+    return Camera(width_px, height_px, fx, fy, cx, cy, known[0], coefficients)
 
 
 def trajectory_to_json(trajectory: Trajectory) -> Json:

@@ -7,6 +7,7 @@ activation. f_rest holds the higher spherical harmonics channel by channel: all 
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -48,7 +49,7 @@ class PlyHeader:
     """Where the vertices begin."""
 
     @property
-    def vertex_type(self) -> np.dtype[np.void]:
+    def vertex_type(self) -> np.dtype[Any]:
         """One vertex as a numpy record."""
         return np.dtype(list(self.properties))
 
@@ -180,8 +181,8 @@ def check_size(header: PlyHeader, file_bytes: int, path: Path) -> None:
         )
 
 
-def columns_of(vertices: npt.NDArray[np.void], names: tuple[str, ...]) -> Tensor:
-    """The named properties side by side, float32."""
+def columns_of(vertices: npt.NDArray[Any], names: tuple[str, ...]) -> Tensor:
+    """The named properties of a table of vertex records side by side, float32."""
     table = np.empty((len(vertices), len(names)), dtype=np.float32)
     for column, name in enumerate(names):
         table[:, column] = vertices[name]

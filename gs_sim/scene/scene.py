@@ -57,8 +57,6 @@ def move_gaussians(a_from_b: Float[Tensor, "4 4"], gaussians_b: Gaussians) -> Ga
 
 def gaussians_at(scene: Scene, stamp_ns: int) -> Gaussians:
     """All Gaussians that exist at a moment, in the world frame: background, distant region, then actors in order."""
-    parts = [scene.background, scene.distant]
-    for actor in scene.actors:
-        if actor.world_from_box.start_ns <= stamp_ns <= actor.world_from_box.end_ns:
-            parts.append(move_gaussians(pose_at(actor.world_from_box, stamp_ns), actor.gaussians_box))
-    return concatenate(parts)
+    present = [a for a in scene.actors if a.world_from_box.start_ns <= stamp_ns <= a.world_from_box.end_ns]
+    moved = [move_gaussians(pose_at(actor.world_from_box, stamp_ns), actor.gaussians_box) for actor in present]
+    return concatenate([scene.background, scene.distant, *moved])
