@@ -44,13 +44,17 @@ def _add_device(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), help="where to compute (default: cuda if present)")
 
 
-def _add_bag_options(parser: argparse.ArgumentParser) -> None:
+def _add_overwrite(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--overwrite", action="store_true", help="replace a bag that is there")
+
+
+def _add_bag(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("bag", type=Path, metavar="BAG", help="a rosbag2 folder or file, or a ROS 1 bag")
 
 
 def _declare_inspect(commands: "Commands") -> None:
     parser = _command(commands, "inspect", "Say what a bag holds, and whether it is ready to be reconstructed.")
-    _add_bag_options(parser)
+    _add_bag(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
@@ -67,6 +71,7 @@ def _declare_import(commands: "Commands") -> None:
         each.add_argument("-o", "--output", type=Path, metavar="BAG", required=True)
         each.add_argument("--cameras", type=values.names, metavar="A,B", help="default: the colour cameras")
         each.add_argument("--frames", type=values.frame_range, metavar="A:B", help="only frames A to B - 1")
+        _add_overwrite(each)
 
 
 def _declare_street(commands: "Commands") -> None:
@@ -77,12 +82,13 @@ def _declare_street(commands: "Commands") -> None:
     parser.add_argument("--actors", type=int, metavar="N", help="moving vehicles")
     parser.add_argument("--size", type=values.image_size, metavar="WxH", help="size of every image")
     parser.add_argument("--config", type=Path, metavar="YAML", help="more settings of the street; options above win")
+    _add_overwrite(parser)
     _add_device(parser)
 
 
 def _declare_reconstruct(commands: "Commands") -> None:
     parser = _command(commands, "reconstruct", "Turn a bag into a scene. Ctrl-C stops early and keeps the scene.")
-    _add_bag_options(parser)
+    _add_bag(parser)
     parser.add_argument("-o", "--output", type=Path, metavar="SCENE", required=True, help="folder to write")
     parser.add_argument("--method", choices=("optimise", "g3r"), help="default: optimise")
     effort = parser.add_mutually_exclusive_group()
@@ -102,7 +108,7 @@ def _declare_reconstruct(commands: "Commands") -> None:
 def _declare_evaluate(commands: "Commands") -> None:
     parser = _command(commands, "evaluate", "Compare a scene with the frames of a bag; writes SCENE/report.html.")
     parser.add_argument("scene", type=Path, metavar="SCENE")
-    _add_bag_options(parser)
+    _add_bag(parser)
     parser.add_argument("--cameras", type=values.names, metavar="A,B", help="default: those reconstructed from")
     parser.add_argument("--holdout", type=values.positive, metavar="K", help="only frames with i %% K == K // 2")
     parser.add_argument("--width", type=values.positive, metavar="PX", help="default: as reconstructed")
@@ -121,7 +127,7 @@ def _declare_render(commands: "Commands") -> None:
         type=values.offset,
         metavar="X,Y,Z,YAW_DEG",
         default=(0.0, 0.0, 0.0, 0.0),
-        help="displace the vehicle: metres forward, left, up, and degrees to the left (write --offset=-1,0,0,0)",
+        help="displace the vehicle: metres forward, left, up, and degrees to the left",
     )
     parser.add_argument("--stamp-s", type=float, metavar="T", help="one picture, T seconds after the drive began")
     parser.add_argument("--width", type=values.positive, metavar="PX", help="default: as reconstructed")

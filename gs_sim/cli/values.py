@@ -2,7 +2,7 @@
 
 import argparse
 import math
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from gs_sim.errors import InputError, MissingFeatureError
 
@@ -93,7 +93,10 @@ def positive_real(text: str) -> float:
 
 
 class OneLineParser(argparse.ArgumentParser):
-    """A parser whose complaints are one sentence, raised like every other error."""
+    """A parser whose complaints are one sentence, raised like every other error; options are written in full."""
+
+    def __init__(self, **options: Any) -> None:  # whatever argparse takes
+        super().__init__(**{"allow_abbrev": False, **options})
 
     def error(self, message: str) -> NoReturn:
         """Raise instead of printing the usage and leaving.
