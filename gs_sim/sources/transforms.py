@@ -5,7 +5,7 @@ interpolates between any two transforms and never has to wait for one.
 """
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -15,7 +15,9 @@ from torch import Tensor
 from gs_sim.errors import FrameLinkError
 from gs_sim.geometry.pose import inverse
 from gs_sim.geometry.trajectory import Trajectory, poses_at
-from gs_sim.sources.messages.pose import StampedPose
+
+Link = tuple[str, str]
+"""Parent and child."""
 
 STILL_M, STILL_RAD = 1e-3, 1e-4
 """A transform that never leaves these bounds is a mount, even if it was published as moving (as ROS 1 did)."""
@@ -25,11 +27,11 @@ STILL_M, STILL_RAD = 1e-3, 1e-4
 class TransformTree:
     """Transforms by (parent, child), each `parent_from_child`."""
 
-    static: dict[tuple[str, str], Float64[Tensor, "4 4"]]
-    moving: dict[tuple[str, str], Trajectory]
+    static: dict[Link, Float64[Tensor, "4 4"]]
+    moving: dict[Link, Trajectory]
 
     @property
-    def links(self) -> set[tuple[str, str]]:
+    def links(self) -> set[Link]:
         """All (parent, child) pairs."""
         return {*self.static, *self.moving}
 
@@ -38,31 +40,15 @@ class TransformTree:
 class Step:
     """One link of a chain, walked from parent to child, or back up."""
 
-    link: tuple[str, str]
+    link: Link
     is_down: bool
 
 
-def build_tree(static: Iterable[StampedPose], moving: Iterable[StampedPose]) -> TransformTree:
-    """Put the messages of `/tf_static` (the last one counts) and `/tf` together; links that never move become static."""
-    fixed = {(pose.parent, pose.child): pose.parent_from_child for pose in static}
-    by_link: dict[tuple[str, str], list[StampedPose]] = {}
-    for pose in moving:
-        by_link.setdefault((pose.parent, pose.child), []).append(pose)
-    paths = {}
-    for link, poses in by_link.items():
-        path = trajectory_from(poses)
-        if is_still(path):
-            fixed.setdefault(link, path.poses[0])
-        else:
-            paths[link] = path
-    return TransformTree({link: pose for link, pose in fixed.items() if link not in paths}, paths)
-
-
-def trajectory_from(poses: Sequence[StampedPose]) -> Trajectory:
-    """Sort poses by time; of equal stamps the last one counts."""
-    by_stamp = {pose.stamp_ns: pose.parent_from_child for pose in poses}
-    stamps = sorted(by_stamp)
-    return Trajectory(torch.tensor(stamps, dtype=torch.int64), torch.stack([by_stamp[stamp] for stamp in stamps]))
+def build_tree(static: Mapping[Link, Float64[Tensor, "4 4"]], published: Mapping[Link, Trajectory]) -> TransformTree:
+    """Put `/tf_static` and `/tf` together; links of `/tf` that never move become static."""
+    moving = {link: path for link, path in published.items() if not is_still(path)}
+    still = {link: path.poses[0] for link, path in published.items() if link not in moving}
+    return TransformTree({link: pose for link, pose in (still | dict(static)).items() if link not in moving}, moving)
 
 
 def is_still(path: Trajectory) -> bool:

@@ -13,7 +13,7 @@ from gs_sim.sources.messages.camera_info import camera_from_info, optical_from_c
 from gs_sim.sources.messages.detections import detections_from_message
 from gs_sim.sources.messages.point_cloud import decode_cloud
 from gs_sim.sources.messages.point_time import find_point_time, point_stamps_ns
-from gs_sim.sources.messages.pose import pose_from_fields
+from gs_sim.sources.messages.pose import PoseColumns, pose_from_fields
 
 STAMP_NS = 1_700_000_000_500_000_000
 POINTS = np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0], [7.0, 8.0, 9.0]])
@@ -234,7 +234,7 @@ def test_a_stereo_rectification_turns_the_raw_camera() -> None:
 
 
 def pose(w: float, x: float, y: float, z: float, at: float = 1.0) -> Any:
-    return Fields(position=Fields(x=at, y=2.0, z=3.0), orientation=Fields(w=w, x=x, y=y, z=z))
+    return Fields(position=Fields(x=at, y=2.0, z=3.0), orientation=Fields(w=float(w), x=float(x), y=float(y), z=float(z)))
 
 
 def test_quaternions_are_xyzw_and_normalised() -> None:
@@ -248,6 +248,21 @@ def test_quaternions_are_xyzw_and_normalised() -> None:
 def test_a_pose_that_is_none_is_refused(bad: Any) -> None:
     with pytest.raises(MessageError, match=r"finite|no rotation"):
         pose_from_fields(bad.position, bad.orientation)
+
+
+def test_poses_in_columns_are_sorted_and_the_last_of_equal_stamps_counts() -> None:
+    columns = PoseColumns()
+    for second, at in ((2, 0.0), (0, 1.0), (1, 2.0), (1, 3.0), (0, 4.0)):
+        header = Fields(frame_id="map", stamp=Fields(sec=second, nanosec=5))
+        columns.add_vehicle_pose(Fields(header=header, pose=Fields(pose=pose(0.5, 0.1, 0.2, 0.3, at=at))))
+    path = columns.trajectory()
+    assert path.stamps_ns.tolist() == [5, 10**9 + 5, 2 * 10**9 + 5]
+    assert path.poses[:, 0, 3].tolist() == [4.0, 3.0, 0.0]
+    single = pose(0.5, 0.1, 0.2, 0.3, at=4.0)
+    assert torch.allclose(path.poses[0], pose_from_fields(single.position, single.orientation))
+    with pytest.raises(MessageError):
+        columns.add_vehicle_pose(Fields(header=header, pose=pose(0, 0, 0, 0)))
+    assert len(columns) == 5
 
 
 def boxes(results: list[Any], **identity: Any) -> Any:

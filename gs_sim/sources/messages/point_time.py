@@ -1,7 +1,7 @@
 """What the time field of a point cloud means, found from its values.
 
 Drivers agree on nothing: seconds, micro- or nanoseconds, since the header's stamp, since the
-epoch, or on the sensor's own clock. But a sweep lasts between 5 ms and 2 s, which leaves one
+epoch, or on the sensor's own clock. But a sweep lasts between 5 ms and 1 s, which leaves one
 unit that fits, and absolute times are recognised by the stamp beside them.
 """
 
@@ -13,11 +13,11 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 
-SHORTEST_SWEEP_S, LONGEST_SWEEP_S = 0.005, 2.0
+SHORTEST_SWEEP_S, LONGEST_SWEEP_S = 0.005, 1.0
 
 UNITS_NS = {"seconds": 10**9, "milliseconds": 10**6, "microseconds": 10**3, "nanoseconds": 1}
 
-FARTHEST_FROM_STAMP_NS = 2 * 10**9
+FARTHEST_FROM_STAMP_NS = 10**9
 """A point further from its sweep's stamp than this has no usable time."""
 
 
