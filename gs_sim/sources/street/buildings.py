@@ -5,7 +5,15 @@ import torch
 from gs_sim.sources.street.facade_surface import BRICK, CONCRETE, GLASS, PLASTER
 from gs_sim.sources.street.ground import GroundPlan
 from gs_sim.sources.street.light import Rgb
-from gs_sim.sources.street.primitives import Material, Part, Primitives, Shape, join_primitives, move_primitives, primitives_from
+from gs_sim.sources.street.primitives import (
+    Material,
+    Part,
+    Primitives,
+    Shape,
+    join_primitives,
+    move_primitives,
+    primitives_from,
+)
 from gs_sim.sources.street.randomness import chance, pick, tint, uniform, whole
 from gs_sim.sources.street.road_line import RoadLine, line_at, rotation_from_angles
 
@@ -20,7 +28,9 @@ WALLS: dict[float, tuple[Rgb, ...]] = {
 ROOFS: tuple[Rgb, ...] = ((0.26, 0.09, 0.05), (0.10, 0.10, 0.11), (0.16, 0.12, 0.10))
 
 
-def draw_houses(generator: torch.Generator, line: RoadLine, plan: GroundPlan, start_s_m: float, end_s_m: float) -> Primitives:
+def draw_houses(
+    generator: torch.Generator, line: RoadLine, plan: GroundPlan, start_s_m: float, end_s_m: float
+) -> Primitives:
     """Both rows, with gaps where side streets are."""
     density = uniform(generator, 0.0, 0.35)
     typical_storeys = uniform(generator, 2.0, 5.0)
@@ -34,7 +44,9 @@ def draw_houses(generator: torch.Generator, line: RoadLine, plan: GroundPlan, st
                 s += 1.0
                 continue
             houses.append(_draw_house(generator, line, plan, side, (s, front, typical_storeys, setback)))
-            s += front + (uniform(generator, 2.0, 10.0) if chance(generator, density) else uniform(generator, 0.0, 0.15))
+            s += front + (
+                uniform(generator, 2.0, 10.0) if chance(generator, density) else uniform(generator, 0.0, 0.15)
+            )
     return join_primitives(houses)
 
 
@@ -124,9 +136,21 @@ def _ornaments(
             parts.append(Part(Shape.BOX, Material.CONCRETE, (x, face - 0.5, z), (half_x, 0.5, 0.08), trim))
             parts.append(Part(Shape.BOX, Material.PAINTED, (x, face - 0.98, z + 0.5), (half_x, 0.03, 0.45), trim))
     if chance(generator, 0.35):
-        bright = tint(generator, pick(generator, ((0.5, 0.08, 0.06), (0.06, 0.2, 0.4), (0.1, 0.35, 0.15), (0.6, 0.5, 0.2))), 0.3, 0.1)
+        bright = tint(
+            generator,
+            pick(generator, ((0.5, 0.08, 0.06), (0.06, 0.2, 0.4), (0.1, 0.35, 0.15), (0.6, 0.5, 0.2))),
+            0.3,
+            0.1,
+        )
         x = uniform(generator, -0.3, 0.3) * front
         parts.append(
-            Part(Shape.WEDGE, Material.PAINTED, (x, face, 2.75), (min(3.0, 0.3 * front), 0.9, 0.25), bright, lean=(0, 0, 1.6))
+            Part(
+                Shape.WEDGE,
+                Material.PAINTED,
+                (x, face, 2.75),
+                (min(3.0, 0.3 * front), 0.9, 0.25),
+                bright,
+                lean=(0, 0, 1.6),
+            )
         )
     return parts

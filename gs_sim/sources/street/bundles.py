@@ -101,5 +101,7 @@ def parallel_pairs(bundles: Bundles, primitives: Primitives) -> Pairs:
     reach = ((frame @ primitives.rotations) * primitives.half_m[:, None, :]).abs().sum(2)
     touches = (centres + reach)[None, :, 2] > low[:, 2, None]
     for k in range(2):
-        touches &= (low[:, k, None] < (centres + reach)[None, :, k]) & (high[:, k, None] > (centres - reach)[None, :, k])
+        touches &= (low[:, k, None] < (centres + reach)[None, :, k]) & (
+            high[:, k, None] > (centres - reach)[None, :, k]
+        )
     return pairs_from(touches)

@@ -5,6 +5,7 @@ from jaxtyping import Float, Float64, UInt8
 from torch import Tensor
 
 from gs_sim.geometry.camera import Camera
+from gs_sim.geometry.lens import undistort
 from gs_sim.sources.street.bundles import Bundles
 from gs_sim.sources.street.imaging import develop, tone
 from gs_sim.sources.street.street import Street, world_at
@@ -18,19 +19,11 @@ SUBPIXELS = ((-0.125, -0.375), (0.375, -0.125), (0.125, 0.375), (-0.375, 0.125))
 
 
 def pixel_directions(camera: Camera, u_px: Float[Tensor, "n"], v_px: Float[Tensor, "n"]) -> Float[Tensor, "n 3"]:
-    """Rays (z = 1) of the optical frame through image positions; a lens is inverted by fixed-point steps."""
-    x, y = (u_px - camera.cx) / camera.fx, (v_px - camera.cy) / camera.fy
+    """Rays (z = 1) of the optical frame through image positions, the lens undone."""
+    ideal = torch.stack([(u_px - camera.cx) / camera.fx, (v_px - camera.cy) / camera.fy], dim=1)
     if not camera.is_pinhole:
-        k1, k2, p1, p2, k3 = (*camera.coefficients, 0.0)[:5]
-        goal_x, goal_y = x, y
-        for _ in range(12):
-            r2 = x * x + y * y
-            radial = 1 + r2 * (k1 + r2 * (k2 + r2 * k3))
-            x, y = (
-                (goal_x - 2 * p1 * x * y - p2 * (r2 + 2 * x * x)) / radial,
-                (goal_y - p1 * (r2 + 2 * y * y) - 2 * p2 * x * y) / radial,
-            )
-    return torch.stack([x, y, torch.ones_like(x)], dim=1)
+        ideal = undistort(camera, ideal.cpu().double())[0].to(ideal)
+    return torch.cat([ideal, torch.ones_like(ideal[:, :1])], dim=1)
 
 
 def tile_rays(camera: Camera, world_from_camera: Float64[Tensor, "4 4"], device: str) -> Bundles:

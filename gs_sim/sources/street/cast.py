@@ -61,5 +61,7 @@ def _layers(bundle: Int64[Tensor, "p"]) -> list[Int64[Tensor, "q"]]:
     first = counts.cumsum(0) - counts
     order = counts.argsort(descending=True)
     sorted_counts, first = counts[order], first[order]
-    sizes = [int(n) for n in (sorted_counts[None, :] > torch.arange(int(counts.max()), device=bundle.device)[:, None]).sum(1)]
+    sizes = [
+        int(n) for n in (sorted_counts[None, :] > torch.arange(int(counts.max()), device=bundle.device)[:, None]).sum(1)
+    ]
     return [first[:size] + k for k, size in enumerate(sizes)]

@@ -61,7 +61,9 @@ def _glass(keys: tuple[Tensor, Tensor, Tensor], across: Tensor, up: Tensor) -> F
     return torch.stack([level, level * 0.97, level * (0.9 + 0.15 * state)], dim=1)
 
 
-def _wall(points: Points, kind: Tensor, place: tuple[Tensor, Tensor], noise: tuple[Tensor, Tensor]) -> Float[Tensor, "n 3"]:
+def _wall(
+    points: Points, kind: Tensor, place: tuple[Tensor, Tensor], noise: tuple[Tensor, Tensor]
+) -> Float[Tensor, "n 3"]:
     (u, v), (coarse, fine) = place, noise
     footprint = points.footprint_m
     row = torch.floor(v / 0.083)
@@ -76,7 +78,8 @@ def _wall(points: Points, kind: Tensor, place: tuple[Tensor, Tensor], noise: tup
     brick = torch.lerp(brick, torch.full_like(brick, 0.38), (0.8 * joint)[:, None])
     plaster = points.colours * (1 + 0.06 * fine[:, 0])[:, None]
     panel = torch.maximum(
-        stripe(torch.remainder(u, 2.7) - 1.35, 0.012, footprint), stripe(torch.remainder(v, 1.4) - 0.7, 0.012, footprint)
+        stripe(torch.remainder(u, 2.7) - 1.35, 0.012, footprint),
+        stripe(torch.remainder(v, 1.4) - 0.7, 0.012, footprint),
     )
     concrete = points.colours * ((1 + 0.09 * fine[:, 0]) * (1 - 0.45 * panel))[:, None]
     wall = torch.where((kind == BRICK)[:, None], brick, torch.where((kind == PLASTER)[:, None], plaster, concrete))

@@ -8,7 +8,13 @@ from gs_sim.sources.street.light import Rgb
 from gs_sim.sources.street.primitives import Material, Part, Shape
 from gs_sim.sources.street.randomness import pick, tint, uniform, whole
 
-GREENS: tuple[Rgb, ...] = ((0.07, 0.13, 0.03), (0.10, 0.16, 0.04), (0.05, 0.10, 0.035), (0.16, 0.17, 0.04), (0.22, 0.13, 0.03))
+GREENS: tuple[Rgb, ...] = (
+    (0.07, 0.13, 0.03),
+    (0.10, 0.16, 0.04),
+    (0.05, 0.10, 0.035),
+    (0.16, 0.17, 0.04),
+    (0.22, 0.13, 0.03),
+)
 
 
 def draw_tree(generator: torch.Generator, scale: float) -> list[Part]:
@@ -20,14 +26,22 @@ def draw_tree(generator: torch.Generator, scale: float) -> list[Part]:
     green = tint(generator, pick(generator, GREENS), 0.25, 0.12)
     bark = tint(generator, (0.13, 0.10, 0.075), 0.3, 0.1)
     coverage = uniform(generator, 0.55, 0.75)
-    parts = [Part(Shape.CYLINDER, Material.BARK, (0, 0, trunk_top / 2), (radius, radius, trunk_top / 2 + 0.4), bark, seed=seed)]
+    parts = [
+        Part(
+            Shape.CYLINDER, Material.BARK, (0, 0, trunk_top / 2), (radius, radius, trunk_top / 2 + 0.4), bark, seed=seed
+        )
+    ]
     for k in range(whole(generator, 4, 7)):
         angle = 2.4 * k + uniform(generator, 0, 1.0)
         reach = height * (0.0 if k == 0 else uniform(generator, 0.08, 0.2))
         z = height * uniform(generator, 0.5, 0.85) if k else height * 0.72
         size = height * uniform(generator, 0.13, 0.22)
         centre = (reach * math.cos(angle), reach * math.sin(angle), z)
-        half = (size * uniform(generator, 0.9, 1.2), size * uniform(generator, 0.9, 1.2), size * uniform(generator, 0.75, 1.05))
+        half = (
+            size * uniform(generator, 0.9, 1.2),
+            size * uniform(generator, 0.9, 1.2),
+            size * uniform(generator, 0.75, 1.05),
+        )
         parts += _crown(centre, half, (coverage, seed + k), green)
         if k:
             parts.append(_branch(centre, trunk_top, radius * 0.45, bark))
@@ -42,7 +56,16 @@ def _crown(
     inner = (half[0] * 0.72, half[1] * 0.72, half[2] * 0.72)
     return [
         Part(Shape.CROWN, Material.LEAVES, centre, half, green, details=(coverage, 0.05), seed=seed),
-        Part(Shape.CROWN, Material.LEAVES, centre, inner, green, yaw_rad=1.0, details=(min(0.95, coverage + 0.2), 0.5), seed=seed + 50),
+        Part(
+            Shape.CROWN,
+            Material.LEAVES,
+            centre,
+            inner,
+            green,
+            yaw_rad=1.0,
+            details=(min(0.95, coverage + 0.2), 0.5),
+            seed=seed + 50,
+        ),
     ]
 
 
@@ -61,4 +84,14 @@ def draw_hedge(generator: torch.Generator, length_m: float) -> list[Part]:
     height, thick = uniform(generator, 0.7, 1.6), uniform(generator, 0.3, 0.5)
     green = tint(generator, pick(generator, GREENS[:3]), 0.25, 0.1)
     half = (length_m / 2, thick, height / 2 + 0.3)
-    return [Part(Shape.BOX, Material.LEAVES, (0, 0, height / 2 - 0.3), half, green, details=(1.0, 0.1), seed=whole(generator, 1, 9999))]
+    return [
+        Part(
+            Shape.BOX,
+            Material.LEAVES,
+            (0, 0, height / 2 - 0.3),
+            half,
+            green,
+            details=(1.0, 0.1),
+            seed=whole(generator, 1, 9999),
+        )
+    ]

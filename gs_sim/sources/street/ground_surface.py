@@ -79,7 +79,9 @@ def ground_albedo(
     joint = stripe(torch.remainder(s, 1.0) - 0.5, 0.008, points.footprint_s_m)
     kerb = kerb * (1 - 0.55 * joint[:, None])
     walk_width = torch.where(d > 0, plan.left_walk_m, plan.right_walk_m)
-    is_yard = (torch.maximum(d - plan.left_kerb_m, plan.right_kerb_m - d) > walk_width) & (beyond > min(1.0, plan.left_walk_m))
+    is_yard = (torch.maximum(d - plan.left_kerb_m, plan.right_kerb_m - d) > walk_width) & (
+        beyond > min(1.0, plan.left_walk_m)
+    )
     albedo = torch.where((beyond > 0)[:, None], walk, road)
     albedo = torch.where(is_yard[:, None], yard, albedo)
     albedo = torch.where((hits.is_kerb | ((beyond >= 0) & (beyond < 0.15)))[:, None], kerb, albedo)
@@ -117,7 +119,9 @@ def _patches(look: GroundLook, s: Tensor, d: Tensor, points: GroundPoints) -> Te
     exists = draws[0] < look.patch_share
     half_s, half_d = 0.5 + 2.2 * draws[1], 0.3 + 0.8 * draws[2]
     inside = stripe(u - 3.5, half_s, points.footprint_s_m) * stripe(v - 1.3, half_d, points.footprint_d_m)
-    border = inside * (1 - stripe(u - 3.5, half_s - 0.04, points.footprint_s_m) * stripe(v - 1.3, half_d - 0.04, points.footprint_d_m))
+    border = inside * (
+        1 - stripe(u - 3.5, half_s - 0.04, points.footprint_s_m) * stripe(v - 1.3, half_d - 0.04, points.footprint_d_m)
+    )
     return 1 + exists * (inside * (0.45 * draws[3] - 0.3) - 0.25 * border)
 
 

@@ -50,7 +50,11 @@ def draw_imaging(generator: torch.Generator, light: Light, camera_names: list[st
 
 
 def develop(
-    imaging: Imaging, camera_name: str, camera: Camera, radiance: Float[Tensor, "h w 3"], noise: Float[Tensor, "h w 3"] | None
+    imaging: Imaging,
+    camera_name: str,
+    camera: Camera,
+    radiance: Float[Tensor, "h w 3"],
+    noise: Float[Tensor, "h w 3"] | None,
 ) -> UInt8[Tensor, "h w 3"]:
     """Turn linear radiance into 8-bit pixels; `noise` is unit normal, None leaves it out."""
     y = (torch.arange(camera.height_px, device=radiance.device) + 0.5 - camera.cy) / camera.fy

@@ -53,7 +53,9 @@ def draw_ground(generator: torch.Generator, line: RoadLine) -> tuple[GroundPlan,
         mark_wear=uniform(generator, 0.0, 0.55),
         has_zebras=chance(generator, 0.6),
         kerb_rgb=tint(generator, (0.34, 0.33, 0.31), 0.3, 0.04),
-        walk_rgb=tint(generator, pick(generator, ((0.30, 0.29, 0.27), (0.22, 0.22, 0.22), (0.28, 0.20, 0.16))), 0.25, 0.05),
+        walk_rgb=tint(
+            generator, pick(generator, ((0.30, 0.29, 0.27), (0.22, 0.22, 0.22), (0.28, 0.20, 0.16))), 0.25, 0.05
+        ),
         paver_m=paver,
         yard_rgb=tint(generator, (0.075, 0.125, 0.03) if grass else (0.24, 0.22, 0.19), 0.3, 0.1),
         has_grass=grass,
@@ -104,23 +106,53 @@ def draw_things_beside_road(
     """Trees, lamps, signs, clutter, hedges and parked vehicles, all in the world frame."""
     sets: list[Primitives] = []
     tree_scale, tree_gap = uniform(generator, 0.7, 1.3), pick(generator, (8.0, 12.0, 20.0, 60.0))
-    lamp_height, lamp_gap, lamp_reach = uniform(generator, 4.5, 8.5), uniform(generator, 22.0, 38.0), uniform(generator, 0.6, 1.8)
+    lamp_height, lamp_gap, lamp_reach = (
+        uniform(generator, 4.5, 8.5),
+        uniform(generator, 22.0, 38.0),
+        uniform(generator, 0.6, 1.8),
+    )
     clutter_gap = uniform(generator, 5.0, 20.0)
     for side in (1, -1):
         kerb = plan.left_kerb_m if side > 0 else -plan.right_kerb_m
         walk = plan.left_walk_m if side > 0 else plan.right_walk_m
         for s in _along(generator, span_m, tree_gap, 0.3):
-            sets += _stand(line, plan, (s, side * (kerb + 0.9)), uniform(generator, 0, 6.28), draw_tree(generator, tree_scale))
+            sets += _stand(
+                line, plan, (s, side * (kerb + 0.9)), uniform(generator, 0, 6.28), draw_tree(generator, tree_scale)
+            )
         for s in _along(generator, span_m, lamp_gap, 0.05):
-            sets += _stand(line, plan, (s, side * (kerb + 0.45)), 0.0 if side > 0 else math.pi, draw_lamp(generator, lamp_height, lamp_reach))
+            sets += _stand(
+                line,
+                plan,
+                (s, side * (kerb + 0.45)),
+                0.0 if side > 0 else math.pi,
+                draw_lamp(generator, lamp_height, lamp_reach),
+            )
         for s in _along(generator, span_m, 30.0, 0.6):
-            sets += _stand(line, plan, (s, side * (kerb + 0.5)), uniform(generator, -0.2, 0.2) + (math.pi if side > 0 else 0.0), draw_sign(generator))
+            sets += _stand(
+                line,
+                plan,
+                (s, side * (kerb + 0.5)),
+                uniform(generator, -0.2, 0.2) + (math.pi if side > 0 else 0.0),
+                draw_sign(generator),
+            )
         for s in _along(generator, span_m, clutter_gap, 0.8):
             d = kerb + pick(generator, (0.6, walk - 0.5))
-            sets += _stand(line, plan, (s, side * d), uniform(generator, -0.1, 0.1) + (0.0 if side > 0 else math.pi), draw_clutter(generator))
+            sets += _stand(
+                line,
+                plan,
+                (s, side * d),
+                uniform(generator, -0.1, 0.1) + (0.0 if side > 0 else math.pi),
+                draw_clutter(generator),
+            )
         for s in _along(generator, span_m, 14.0, 0.6):
             if chance(generator, 0.4):
-                sets += _stand(line, plan, (s, side * (kerb + walk + 0.6)), 0.0, draw_hedge(generator, uniform(generator, 3.0, 10.0)))
+                sets += _stand(
+                    line,
+                    plan,
+                    (s, side * (kerb + walk + 0.6)),
+                    0.0,
+                    draw_hedge(generator, uniform(generator, 3.0, 10.0)),
+                )
     parked, tracks = _draw_parked(generator, line, plan, lanes, (span_m, span_ns))
     return join_primitives([*sets, *parked]), tracks
 
@@ -171,7 +203,10 @@ def _draw_parked(
             vehicle = draw_vehicle(generator)
             length, width, height = vehicle.size_m
             middle = s + length / 2
-            blocked = any(abs(middle - street.s_m) < street.half_width_m + plan.corner_m + length / 2 + 5 for street in plan.side_streets)
+            blocked = any(
+                abs(middle - street.s_m) < street.half_width_m + plan.corner_m + length / 2 + 5
+                for street in plan.side_streets
+            )
             if not blocked and vehicle.label != "truck" and chance(generator, fullness):
                 d = side * (kerb - uniform(generator, 0.12, 0.35) - width / 2)
                 yaw = uniform(generator, -0.03, 0.03) + (math.pi if side > 0 and chance(generator, 0.85) else 0.0)

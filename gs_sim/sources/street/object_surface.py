@@ -41,7 +41,9 @@ def painted_surface(points: Points, bank: NoiseBank) -> Surface:
     """Metal or plastic with some dirt; details: mirror."""
     dirt = wrapped_noise(points, 1.3, bank)
     albedo = points.colours * (1 + 0.10 * dirt[:, :1] + 0.05 * dirt[:, 1:2])
-    return Surface(albedo, points.details[:, 0], torch.full_like(dirt[:, 0], 0.85), torch.zeros_like(albedo), points.normal_local)
+    return Surface(
+        albedo, points.details[:, 0], torch.full_like(dirt[:, 0], 0.85), torch.zeros_like(albedo), points.normal_local
+    )
 
 
 def concrete_surface(points: Points, bank: NoiseBank) -> Surface:
@@ -71,7 +73,9 @@ def sign_surface(points: Points, bank: NoiseBank) -> Surface:
     round_radius = torch.hypot(x / points.half_m[:, 0], y / points.half_m[:, 1])
     radius = torch.where(points.details[:, 0] > 0.5, round_radius, radius)
     is_border = radius > 0.78
-    bar = (torch.remainder(y / points.half_m[:, 1] * 1.6 + points.details[:, 1], 1.0) < 0.42) & (x.abs() < 0.5 * points.half_m[:, 0])
+    bar = (torch.remainder(y / points.half_m[:, 1] * 1.6 + points.details[:, 1], 1.0) < 0.42) & (
+        x.abs() < 0.5 * points.half_m[:, 0]
+    )
     ink = torch.where((is_border | bar)[:, None], points.colours, torch.full_like(points.colours, 0.75))
     back = torch.full_like(points.colours, 0.35)
     is_face = (points.normal_local[:, 2] > 0.5)[:, None]
@@ -80,7 +84,13 @@ def sign_surface(points: Points, bank: NoiseBank) -> Surface:
 
 def lamp_surface(points: Points, bank: NoiseBank) -> Surface:
     """A lens that is switched off."""
-    return Surface(points.colours, torch.full_like(points.footprint_m, 0.08), torch.ones_like(points.footprint_m), torch.zeros_like(points.colours), points.normal_local)
+    return Surface(
+        points.colours,
+        torch.full_like(points.footprint_m, 0.08),
+        torch.ones_like(points.footprint_m),
+        torch.zeros_like(points.colours),
+        points.normal_local,
+    )
 
 
 def bevelled(normal: Tensor, local_m: Tensor, half_m: Tensor, width_m: float) -> Tensor:

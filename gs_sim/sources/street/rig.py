@@ -29,15 +29,21 @@ def draw_rig(generator: torch.Generator, settings: StreetSettings) -> Rig:
     forward = uniform(generator, 1.2, 1.9)
     fov_deg = uniform(generator, 62.0, 88.0)
     cameras = [
-        _draw_camera(generator, settings, name, (forward, height), fov_deg) for name in CAMERA_NAMES[: settings.num_cameras]
+        _draw_camera(generator, settings, name, (forward, height), fov_deg)
+        for name in CAMERA_NAMES[: settings.num_cameras]
     ]
     if settings.displaced_every:
         front = cameras[0]
-        cameras += [replace(front, name=name, rig_from_camera=_displaced(front.rig_from_camera, *by)) for name, by in DISPLACED.items()]
+        cameras += [
+            replace(front, name=name, rig_from_camera=_displaced(front.rig_from_camera, *by))
+            for name, by in DISPLACED.items()
+        ]
     lidars = ()
     if settings.lidar_rings:
         rig_from_lidar = torch.eye(4, dtype=torch.float64)
-        rig_from_lidar[:3, 3] = torch.tensor([uniform(generator, 0.6, 1.3), 0.0, height + uniform(generator, 0.2, 0.45)])
+        rig_from_lidar[:3, 3] = torch.tensor(
+            [uniform(generator, 0.6, 1.3), 0.0, height + uniform(generator, 0.2, 0.45)]
+        )
         lidars = (MountedLidar(LIDAR_NAME, rig_from_lidar),)
     return Rig(tuple(cameras), lidars)
 
@@ -57,7 +63,13 @@ def _draw_camera(
         settings.width_px / 2 + normal(generator, 0.0, 0.008) * settings.width_px,
         settings.height_px / 2 + normal(generator, 0.0, 0.012) * settings.height_px,
     )
-    bend = (normal(generator, -0.22, 0.07), normal(generator, 0.06, 0.02), normal(generator, 0, 4e-4), normal(generator, 0, 4e-4), 0.0)
+    bend = (
+        normal(generator, -0.22, 0.07),
+        normal(generator, 0.06, 0.02),
+        normal(generator, 0, 4e-4),
+        normal(generator, 0, 4e-4),
+        0.0,
+    )
     raw = replace(camera, lens="plumb_bob", coefficients=bend) if settings.lens == "plumb_bob" else camera
     forward, height = mount_m
     reach = 0.35
@@ -70,7 +82,9 @@ def camera_mount(
 ) -> Float64[Tensor, "4 4"]:
     """`rig_from_camera` of an optical frame that looks along yaw, pitch (down positive) and roll."""
     yaw, pitch, roll = angles_rad
-    forward = torch.tensor([math.cos(pitch) * math.cos(yaw), math.cos(pitch) * math.sin(yaw), -math.sin(pitch)], dtype=torch.float64)
+    forward = torch.tensor(
+        [math.cos(pitch) * math.cos(yaw), math.cos(pitch) * math.sin(yaw), -math.sin(pitch)], dtype=torch.float64
+    )
     right = torch.tensor([math.sin(yaw), -math.cos(yaw), 0.0], dtype=torch.float64)
     down = torch.linalg.cross(forward, right)
     rolled = right * math.cos(roll) + down * math.sin(roll)

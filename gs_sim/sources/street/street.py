@@ -21,7 +21,14 @@ from gs_sim.sources.street.noise import noise_bank
 from gs_sim.sources.street.primitives import Primitives, join_primitives, move_primitives
 from gs_sim.sources.street.randomness import uniform
 from gs_sim.sources.street.rig import draw_rig
-from gs_sim.sources.street.road_line import RoadLine, RoadMap, draw_road_line, map_road, poses_on_road, rotation_from_angles
+from gs_sim.sources.street.road_line import (
+    RoadLine,
+    RoadMap,
+    draw_road_line,
+    map_road,
+    poses_on_road,
+    rotation_from_angles,
+)
 from gs_sim.sources.street.settings import StreetSettings
 from gs_sim.sources.street.trace import World
 from gs_sim.sources.street.traffic import BOX_PERIOD_NS, Mover, draw_ego_distance_m, draw_movers
@@ -72,7 +79,9 @@ def draw_street(settings: StreetSettings) -> Street:
     houses = draw_houses(generator, line, plan, start_s_m - 10.0, end_s_m)
     box_ns = _stamps_ns(settings, 1e9 / BOX_PERIOD_NS)
     things, parked = draw_things_beside_road(generator, line, plan, lanes, (start_s_m, end_s_m), box_ns[[0, -1]])
-    movers = draw_movers(generator, settings.num_actors, line, plan, lanes, (box_ns, _interpolate(box_ns, odometry_ns, driven)))
+    movers = draw_movers(
+        generator, settings.num_actors, line, plan, lanes, (box_ns, _interpolate(box_ns, odometry_ns, driven))
+    )
     moving = tuple(Track(m.actor_id, m.vehicle.label, m.vehicle.size_m, m.world_from_box) for m in movers)
     return Street(
         settings=settings,
@@ -105,7 +114,9 @@ def world_at(street: Street, stamp_ns: int) -> World:
 
 def _device(settings: StreetSettings) -> str:
     if settings.device == "cuda" and not torch.cuda.is_available():
-        raise MissingFeatureError("the street was asked to render on cuda, but torch finds no such device; use --device cpu")
+        raise MissingFeatureError(
+            "the street was asked to render on cuda, but torch finds no such device; use --device cpu"
+        )
     return "cuda" if settings.device != "cpu" and torch.cuda.is_available() else "cpu"
 
 

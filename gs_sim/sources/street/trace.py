@@ -188,7 +188,11 @@ def radiance_of(world: World, hits: Hits, footprint: float) -> Float[Tensor, "n 
     cosine = -(view * lit.normals).sum(1)
     mirrored = view + 2 * cosine[:, None] * lit.normals
     fresnel = lit.mirror + (1 - lit.mirror) * (1 - cosine.clamp(0, 1)) ** 5 * (lit.mirror > 0)
-    around = torch.where((mirrored[:, 2:3] > 0.12), sky_radiance(light, mirrored, world.bank), directions.new_tensor(light.bounce_rgb) * 1.2)
+    around = torch.where(
+        (mirrored[:, 2:3] > 0.12),
+        sky_radiance(light, mirrored, world.bank),
+        directions.new_tensor(light.bounce_rgb) * 1.2,
+    )
     glint = (mirrored @ to_sun).clamp(min=0.0) ** 120 * 4.0 * (sunny > 0)
     shaded = shaded + fresnel[:, None] * (around * lit.occlusion[:, None] + glint[:, None] * sun_rgb) + lit.glow
     mist = 1 - torch.exp(-light.haze_per_m * hits.distance_m[full])
@@ -208,7 +212,9 @@ def _sunlight(world: World, lit: Lit, facing: Float[Tensor, "n"], footprint: flo
     rows, starts = rows[order], starts[order]
     num = -(-len(rows) // SHADOW_BUNDLE)
     spare = num * SHADOW_BUNDLE - len(rows)
-    padded = torch.cat([starts, starts[-1:].expand(spare, 3)]).reshape(num, SHADOW_BUNDLE, 3).transpose(1, 2).contiguous()
+    padded = (
+        torch.cat([starts, starts[-1:].expand(spare, 3)]).reshape(num, SHADOW_BUNDLE, 3).transpose(1, 2).contiguous()
+    )
     bundles = Bundles(padded, to_sun.expand(num, 3)[:, :, None].contiguous(), footprint)
     pairs = parallel_pairs(bundles, world.primitives)
     nearest_m, _ = nearest_hits(bundles, world.primitives, pairs, world.bank)

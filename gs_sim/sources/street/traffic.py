@@ -88,9 +88,7 @@ def draw_movers(
     return tuple(movers)
 
 
-def _draw_path(
-    generator: torch.Generator, plan: GroundPlan, lanes: Lanes, seconds: Tensor, ego_s: Tensor
-) -> Path:
+def _draw_path(generator: torch.Generator, plan: GroundPlan, lanes: Lanes, seconds: Tensor, ego_s: Tensor) -> Path:
     zero = torch.zeros_like(seconds)
     kind = pick(generator, ("lead", "oncoming", "crossing"), (0.4, 0.4, 0.2 if plan.side_streets else 0.0))
     if kind == "lead":

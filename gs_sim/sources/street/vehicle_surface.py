@@ -26,7 +26,11 @@ def car_body_surface(points: Points, bank: NoiseBank) -> Surface:
     for place in (-0.42, -0.02, 0.36):
         seam = torch.maximum(seam, stripe(x - place * hx, 0.006, px))
     seam = torch.maximum(seam * (z > -0.75 * hz), stripe(z + 0.62 * hz, 0.008, px)) * is_side
-    handle = is_side * stripe(z - 0.55 * hz, 0.015, px) * torch.maximum(stripe(x - 0.06 * hx, 0.09, px), stripe(x + 0.34 * hx, 0.09, px))
+    handle = (
+        is_side
+        * stripe(z - 0.55 * hz, 0.015, px)
+        * torch.maximum(stripe(x - 0.06 * hx, 0.09, px), stripe(x + 0.34 * hx, 0.09, px))
+    )
     arch = torch.minimum(torch.hypot(x - front_x, z - wheel_z), torch.hypot(x - rear_x, z - wheel_z))
     well = ((1.14 * wheel_m - arch) / px + 0.5).clamp(0, 1) * is_side
     sill = ((-0.72 * hz - z) / px + 0.5).clamp(0, 1)
@@ -34,12 +38,18 @@ def car_body_surface(points: Points, bank: NoiseBank) -> Surface:
     albedo = torch.lerp(albedo, torch.full_like(albedo, 0.03), torch.maximum(0.9 * sill, well)[:, None])
     lamp_z = (2 * lamp_share - 1) * hz
     lamp = stripe(y.abs() - 0.76 * hy, 0.19 * hy, px) * stripe(z - lamp_z, 0.085, px) * is_end
-    lamp_rgb = torch.where(is_front[:, None], albedo.new_tensor([0.75, 0.76, 0.74]), albedo.new_tensor([0.42, 0.02, 0.02]))
+    lamp_rgb = torch.where(
+        is_front[:, None], albedo.new_tensor([0.75, 0.76, 0.74]), albedo.new_tensor([0.42, 0.02, 0.02])
+    )
     albedo = torch.lerp(albedo, lamp_rgb.expand_as(albedo), lamp[:, None])
     grille = stripe(y, 0.5 * hy, px) * stripe(z - lamp_z + 0.06, 0.09, px) * is_front
     albedo = torch.lerp(albedo, torch.full_like(albedo, 0.025), grille[:, None])
     plate = stripe(y, 0.26, px) * stripe(z - lamp_z + 0.27, 0.055, px) * is_end
-    letters = (hash_unit(torch.floor(y / 0.045).long() + 99, points.seeds) > 0.45) & (y.abs() < 0.22) & ((z - lamp_z + 0.27).abs() < 0.035)
+    letters = (
+        (hash_unit(torch.floor(y / 0.045).long() + 99, points.seeds) > 0.45)
+        & (y.abs() < 0.22)
+        & ((z - lamp_z + 0.27).abs() < 0.035)
+    )
     albedo = torch.lerp(albedo, torch.where(letters, 0.08, 0.72)[:, None].expand_as(albedo), plate[:, None])
     polish = 0.07 * (1 - well) * (1 - sill)
     shade = (0.45 + 0.55 * ((z + hz) / (1.2 * hz)).clamp(0, 1)) * (1 - 0.7 * well)
@@ -83,6 +93,6 @@ def wheel_surface(points: Points, bank: NoiseBank) -> Surface:
     metal = torch.where(spokes | (radius < 0.2) | (radius > 0.62), 0.38, 0.04)
     level = torch.where(is_rim, metal, 0.025)
     albedo = level[:, None].expand(-1, 3)
-    return Surface(albedo, torch.where(is_rim, 0.05, 0.0), torch.full_like(x, 0.7), torch.zeros_like(albedo), points.normal_local)
-
-
+    return Surface(
+        albedo, torch.where(is_rim, 0.05, 0.0), torch.full_like(x, 0.7), torch.zeros_like(albedo), points.normal_local
+    )

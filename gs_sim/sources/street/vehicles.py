@@ -120,7 +120,11 @@ def _van(generator: torch.Generator) -> Vehicle:
         -length / 2 + 0.03, length / 2 - nose, belt, height, middle,
         (uniform(generator, 0.5, 0.9), 0.05, 0.1), half_y - 0.02, paint, seed, blind,
     )  # fmt: skip
-    return Vehicle("van", (length, width, height), primitives_from([lower, upper, *_wheels((front_x, rear_x), wheel, half_y, middle, seed)]))
+    return Vehicle(
+        "van",
+        (length, width, height),
+        primitives_from([lower, upper, *_wheels((front_x, rear_x), wheel, half_y, middle, seed)]),
+    )
 
 
 def _truck(generator: torch.Generator) -> Vehicle:
@@ -135,8 +139,20 @@ def _truck(generator: torch.Generator) -> Vehicle:
         Shape.WEDGE, Material.CAR_BODY, (centre_x, 0.0, (z0 + belt) / 2 - middle), ((length / 2 - cab) / 2, half_y, (belt - z0) / 2), paint,
         lean=(0.05, 0.0, 0.0), details=(front_x - centre_x, 99.0, wheel, wheel - (z0 + belt) / 2, 0.35, dirt), seed=seed,
     )  # fmt: skip
-    upper = _cabin(cab, length / 2 - 0.06, belt, min(height, 2.65), middle, (0.15, 0.0, 0.06), half_y - 0.03, paint, seed)
+    upper = _cabin(
+        cab, length / 2 - 0.06, belt, min(height, 2.65), middle, (0.15, 0.0, 0.06), half_y - 0.03, paint, seed
+    )
     cargo = Part(Shape.BOX, Material.PAINTED, ((cab - 0.08 - length / 2) / 2, 0.0, (0.95 + height) / 2 - middle),
                  ((cab - 0.08 + length / 2) / 2, half_y, (height - 0.95) / 2), box, details=(0.02,), seed=seed)  # fmt: skip
-    chassis = Part(Shape.BOX, Material.PAINTED, ((cab - length / 2) / 2, 0.0, 0.75 - middle), ((cab + length / 2) / 2 - 0.1, half_y - 0.35, 0.2), (0.04, 0.04, 0.04))
-    return Vehicle("truck", (length, width, height), primitives_from([front, upper, cargo, chassis, *_wheels((front_x, rear_x), wheel, half_y, middle, seed)]))
+    chassis = Part(
+        Shape.BOX,
+        Material.PAINTED,
+        ((cab - length / 2) / 2, 0.0, 0.75 - middle),
+        ((cab + length / 2) / 2 - 0.1, half_y - 0.35, 0.2),
+        (0.04, 0.04, 0.04),
+    )
+    return Vehicle(
+        "truck",
+        (length, width, height),
+        primitives_from([front, upper, cargo, chassis, *_wheels((front_x, rear_x), wheel, half_y, middle, seed)]),
+    )
