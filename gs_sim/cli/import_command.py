@@ -13,7 +13,9 @@ def run(arguments: argparse.Namespace) -> int:
     settings = KittiSettings(cameras=arguments.cameras or (), frames=arguments.frames, labels=labels)
     warn(f"reading {arguments.folder}, writing {arguments.output} ...")
     if arguments.format == "kitti-raw":
-        drive = import_kitti_raw(_drive_folder(arguments.folder), arguments.output, settings, overwrite=arguments.overwrite)
+        drive = import_kitti_raw(
+            _drive_folder(arguments.folder), arguments.output, settings, overwrite=arguments.overwrite
+        )
     else:
         drive = import_kitti_odometry(
             arguments.folder, arguments.poses, arguments.output, settings, overwrite=arguments.overwrite

@@ -35,8 +35,10 @@ def report_page(evaluation: Evaluation, book: PictureBook, source: ReportSource)
         f'<p class="lead">{_lead(evaluation, source)}</p>',
         _cards(evaluation.total, source.reconstruction),
         _section("Cameras", _camera_table(evaluation)),
+        '<div class="columns">',
         _section("PSNR while reconstructing", _training_chart(source.reconstruction)),
         _section("PSNR along the drive", _drive_chart(evaluation.per_frame)),
+        "</div>",
         _section("Pictures", _pictures(book)),
         _section("How it was measured", f'<p class="note">{html.escape(PROTOCOL)}</p>'),
         _section("Details", _details(evaluation, source)),
@@ -60,6 +62,9 @@ def _lead(evaluation: Evaluation, source: ReportSource) -> str:
         f"{evaluation.total.num_frames} images of {', '.join(evaluation.cameras)} from {source.recording_name}: "
         f"{which}, {evaluation.width_px} px wide."
     )
+    method, device = source.reconstruction.get("method"), source.reconstruction.get("device")
+    if method is not None and device is not None:
+        text += f" Reconstructed by {method} on {device}."
     return html.escape(text)
 
 
@@ -72,7 +77,6 @@ def _cards(total: Summary, reconstruction: Mapping[str, object]) -> str:
         ("Gaussians", _grouped(reconstruction.get("num_gaussians")), ""),
         ("Reconstructed in", _number(reconstruction.get("seconds"), 0), "s"),
         ("Peak memory", _grouped(reconstruction.get("peak_memory_mb")), "MB"),
-        ("Method on device", _words(reconstruction, "method", "device"), ""),
     ]
     shown = [
         f'<div class="card"><b>{html.escape(value)} <small>{unit}</small></b><span>{html.escape(name)}</span></div>'
@@ -88,10 +92,6 @@ def _number(value: object, digits: int) -> str:
 
 def _grouped(value: object) -> str:
     return f"{round(value):,}".replace(",", "\u202f") if isinstance(value, (int, float)) else ""
-
-
-def _words(reconstruction: Mapping[str, object], *names: str) -> str:
-    return " · ".join(str(reconstruction[name]) for name in names if name in reconstruction)
 
 
 def _camera_table(evaluation: Evaluation) -> str:

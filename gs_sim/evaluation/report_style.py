@@ -34,6 +34,7 @@ figure { margin: 0 0 28px; }
   background: rgba(0, 0, 0, 0.6); color: #fff; }
 figcaption { font-size: 13px; margin: 0 0 6px; }
 figcaption b { color: var(--ink); font-weight: 600; }
+.columns { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 460px), 1fr)); gap: 0 32px; }
 .chart { width: 100%; max-width: 820px; height: auto; display: block; }
 .chart text { fill: var(--quiet); font-size: 11px; }
 .chart .grid { stroke: var(--rule); stroke-width: 1; }

@@ -1,5 +1,6 @@
 """Image files and H.264 video, written under a temporary name and then renamed: never half a file."""
 
+import contextlib
 from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
@@ -39,7 +40,7 @@ def write_atomically(path: Path, data: bytes) -> None:
         part.write_bytes(data)
         part.replace(path)
     except OSError as error:
-        part.unlink(missing_ok=True)
+        _remove(part)
         raise StorageError(f"{path} cannot be written: {error.strerror or error}") from error
 
 
@@ -61,8 +62,14 @@ def write_video(path: Path, images: Iterable[UInt8[np.ndarray, "h w 3"]], rate_h
     except (OSError, av.error.FFmpegError) as error:
         raise StorageError(f"{path} cannot be written: {getattr(error, 'strerror', None) or error}") from error
     finally:
-        part.unlink(missing_ok=True)
+        _remove(part)
     return count
+
+
+def _remove(part: Path) -> None:
+    """Take an unfinished file away; where even that fails, the error that is on its way says more."""
+    with contextlib.suppress(OSError):
+        part.unlink(missing_ok=True)
 
 
 def _encode(path: Path, images: Iterable[UInt8[np.ndarray, "h w 3"]], rate_hz: float) -> int:
