@@ -30,4 +30,6 @@ def load_tbb() -> None:
     Raises:
         OSError: there is none, or it cannot be loaded.
     """
+    # Waiting OpenMP threads (torch's) spin by default, which starves the TBB threads of the kernels.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     ctypes.CDLL(str(tbb_library() or "libtbb.so.12"), mode=ctypes.RTLD_GLOBAL)

@@ -6,7 +6,13 @@ import torch
 from jaxtyping import Bool, Float, Float64
 from torch import Tensor
 
-from gs_sim.geometry.pose import inverse, pose_from, quaternion_from_rotation, rotation_from_quaternion, transform_points
+from gs_sim.geometry.pose import (
+    inverse,
+    pose_from,
+    quaternion_from_rotation,
+    rotation_from_quaternion,
+    transform_points,
+)
 from gs_sim.geometry.trajectory import Trajectory, pose_at
 from gs_sim.sensing.track import Track
 

@@ -61,9 +61,7 @@ def gather_points(recording: Recording, actors: Sequence[ActorTrack]) -> Gathere
                 static = [thin(torch.cat(static), FINEST_VOXEL_M)]
     return GatheredPoints(
         points_world=thin(torch.cat(static), FINEST_VOXEL_M) if static else torch.zeros(0, 3),
-        points_box=tuple(
-            thin(torch.cat(parts), FINEST_VOXEL_M) if parts else torch.zeros(0, 3) for parts in boxed
-        ),
+        points_box=tuple(thin(torch.cat(parts), FINEST_VOXEL_M) if parts else torch.zeros(0, 3) for parts in boxed),
     )
 
 

@@ -79,12 +79,13 @@ def densify(
         is_wide = width_px > settings.split_above_px
         _halve(trainable, chosen[is_wide])
         offsets = _spread(trainable, chosen, generator)
-    added = keep_and_append(trainable, optimiser, torch.ones(len(trainable), dtype=torch.bool), chosen)
+    added = keep_and_append(trainable, optimiser, torch.ones_like(pull, dtype=torch.bool), chosen)
     with torch.no_grad():
-        wide_old, wide_new = chosen[is_wide], torch.arange(len(trainable) - added, len(trainable))[is_wide]
+        copies = torch.arange(len(trainable) - added, len(trainable), device=chosen.device)
+        wide_old, wide_new = chosen[is_wide], copies[is_wide]
         trainable.offsets_px[wide_old] += offsets[is_wide]
         trainable.offsets_px[wide_new] -= offsets[is_wide]
-        narrow_old, narrow_new = chosen[~is_wide], torch.arange(len(trainable) - added, len(trainable))[~is_wide]
+        narrow_old, narrow_new = chosen[~is_wide], copies[~is_wide]
         # Two copies of one Gaussian with the opacity that together equals the old one (Rota Bulo et al. 2024).
         opacity = trainable.opacity_logits[narrow_old].sigmoid()
         shared = (1 - (1 - opacity).sqrt()).clamp(1e-4, 0.9999).logit()
@@ -97,12 +98,18 @@ def densify(
 def prune(trainable: Trainable, optimiser: torch.optim.Optimizer, settings: DensifySettings) -> int:
     """Remove faint and non-finite Gaussians; returns how many."""
     with torch.no_grad():
-        is_finite = torch.stack([getattr(trainable, n).flatten(1).isfinite().all(1) if getattr(trainable, n).dim() > 1
-                                 else getattr(trainable, n).isfinite() for n in LEAVES]).all(dim=0)
+        is_finite = torch.stack(
+            [
+                getattr(trainable, n).flatten(1).isfinite().all(1)
+                if getattr(trainable, n).dim() > 1
+                else getattr(trainable, n).isfinite()
+                for n in LEAVES
+            ]
+        ).all(dim=0)
         keep = is_finite & (trainable.opacity_logits.sigmoid() > settings.prune_opacity)
     removed = int((~keep).sum())
     if removed:
-        keep_and_append(trainable, optimiser, keep, torch.zeros(0, dtype=torch.int64))
+        keep_and_append(trainable, optimiser, keep, keep.new_zeros(0, dtype=torch.int64))
     return removed
 
 
@@ -114,7 +121,7 @@ def _halve(trainable: Trainable, index: Int64[Tensor, "m"]) -> None:
 
 def _spread(trainable: Trainable, index: Int64[Tensor, "m"], generator: torch.Generator) -> Float32[Tensor, "m 3"]:
     """A random shift for each pair, one standard deviation of its shape, in pixels."""
-    noise = torch.randn(len(index), 3, generator=generator) * trainable.log_scales[index].exp()
+    noise = torch.randn(len(index), 3, generator=generator).to(index.device) * trainable.log_scales[index].exp()
     rotated = torch.einsum("nij,nj->ni", rotation_from_quaternion(trainable.quaternions[index]), noise)
     return rotated / trainable.pixel_m[index, None]
 

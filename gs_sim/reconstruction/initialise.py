@@ -202,4 +202,3 @@ def distant_shell(
         opacity_logits=torch.full((len(unit),), settings.lidar_opacity).logit(),
         sh=((rgb - 0.5) / SH_C0)[:, None, :],
     )
-

@@ -3,6 +3,8 @@
 This is the baseline that learned refinement must beat.
 """
 
+import itertools
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -33,9 +35,9 @@ class OptimiseSettings:
     """What is optimised, for how long and how strongly."""
 
     steps: int = 6000
-    """Renderings of one training view each; more is better and slower."""
+    """Renderings of one training view each; more is better and slower. Ignored where a budget is set."""
     budget_s: float = 0.0
-    """Wall time of the refining loop in seconds; 0 lets `steps` decide alone."""
+    """Wall time of the refining loop in seconds; 0 lets `steps` decide."""
     sh_degree: int = 1
     """Degree of the spherical harmonics, 0 (no view dependence) to 3."""
     ssim_weight: float = 0.2
@@ -91,35 +93,37 @@ class Optimisation:
         depths: Sequence[tuple[Tensor, Tensor]],
         settings: OptimiseSettings,
         generator: torch.Generator,
+        device: torch.device,
     ) -> None:
         self._scene, self._views, self._settings, self._generator = scene, views, settings, generator
-        self._depths = [_dense_depth(view, *sparse) for view, sparse in zip(views, depths, strict=True)]
+        self._device = device
+        self._depths = [_dense_depth(view, *sparse).to(device) for view, sparse in zip(views, depths, strict=True)]
+        self._targets = [view.rgb.to(device) for view in views]
         centres = torch.stack([view.world_from_camera[:3, 3] for view in views]).float()
-        self.trainable = trainable_from(scene, centres, views[0].camera.fx, settings.sh_degree)
+        self.trainable = trainable_from(scene, centres, views[0].camera.fx, settings.sh_degree).to(device)
         self.knots = knots_over(views[0].stamp_ns, views[-1].stamp_ns, settings.poses)
-        self.exposures = torch.zeros(len(views), 2, 3)
+        self.exposures = torch.zeros(len(views), 2, 3, device=device)
         self._optimiser = _adam(self.trainable, self.knots, self.exposures, settings)
         self._first_rates = [group["lr"] for group in self._optimiser.param_groups]
-        self._gradients = ScreenGradients(len(self.trainable), torch.device("cpu"))
+        self._gradients = ScreenGradients(len(self.trainable), self._device)
         self._squared_error = 0.0
 
     def run(self, max_gaussians: int, clock: Callable[[], float]) -> Iterator[Step]:
-        """Optimise for `steps`, or until the budget is spent; yields after each step."""
-        start_s = clock()
+        """Optimise for `steps`, or as long as the budget lasts; yields after each step."""
+        start_s, budget_s = clock(), self._settings.budget_s
         order: list[int] = []
-        for number in range(1, self._settings.steps + 1):
-            done = number / self._settings.steps
-            if self._settings.budget_s > 0:
-                done = max(done, (clock() - start_s) / self._settings.budget_s)
-            if done >= 1 and number < self._settings.steps:
-                return
+        done = 0.0
+        for number in itertools.count(1):
             self._set_rates(done)
             order = order or torch.randperm(len(self._views), generator=self._generator).tolist()
             self._step(order.pop(), done)
             if number % self._settings.densify.every_steps == 0:
                 self._adapt(max_gaussians, done)
-            psnr_db = -10 * float(torch.tensor(self._squared_error).clamp(min=1e-10).log10())
+            done = (clock() - start_s) / budget_s if budget_s > 0 else number / self._settings.steps
+            psnr_db = -10 * math.log10(max(self._squared_error, 1e-10))
             yield Step(number, min(1.0, done), psnr_db, len(self.trainable), self.scene)
+            if done >= 1:
+                return
 
     def scene(self) -> Scene:
         """The scene as it stands, on the corrected path."""
@@ -131,12 +135,14 @@ class Optimisation:
         view = self._views[index]
         gaussians = gaussians_of(self.trainable, self._active_degree(done))
         gaussians = place_moving(gaussians, self.trainable, self._scene, view.stamp_ns)
-        shift_px = torch.zeros(1, len(self.trainable), 2, requires_grad=True)
+        shift_px = torch.zeros(1, len(self.trainable), 2, requires_grad=True, device=self._device)
         correction = corrections_at(self.knots, torch.tensor([view.stamp_ns]))[0]
         rig_from_camera = self._scene.rig.camera(view.camera_name).rig_from_camera
         world_from_rig = view.world_from_camera @ inverse(rig_from_camera)
         world_from_camera = world_from_rig @ correction @ rig_from_camera
-        rendering = rasterize(gaussians, rasterizer_views(view, world_from_camera), screen_offsets=shift_px)
+        rendering = rasterize(
+            gaussians, rasterizer_views(view, world_from_camera, self._device), screen_offsets=shift_px
+        )
         loss = self._loss(rendering, index)
         loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it unannotated
         assert shift_px.grad is not None
@@ -145,10 +151,10 @@ class Optimisation:
         self._optimiser.zero_grad(set_to_none=True)
 
     def _loss(self, rendering: Rendering, index: int) -> Float32[Tensor, ""]:
-        settings, view = self._settings, self._views[index]
+        settings = self._settings
         log_gain, offset = self.exposures[index]
         colour = rendering.colour * log_gain.exp() + offset
-        target = view.colour()
+        target = self._targets[index][None].float() / 255
         loss = (1 - settings.ssim_weight) * l1_loss(colour, target)
         if settings.ssim_weight > 0:
             loss = loss + settings.ssim_weight * ssim_loss(colour, target)
@@ -177,7 +183,7 @@ class Optimisation:
             room = max_gaussians - len(self.trainable)
             densify(self.trainable, self._optimiser, self._gradients, room, settings, self._generator)
         prune(self.trainable, self._optimiser, settings)
-        self._gradients = ScreenGradients(len(self.trainable), torch.device("cpu"))
+        self._gradients = ScreenGradients(len(self.trainable), self._device)
 
 
 def _adam(
@@ -196,7 +202,9 @@ def _adam(
         leaf = getattr(trainable, name).requires_grad_(True)
         groups.append({"params": [leaf], "lr": rates[name], "name": name})
     if settings.poses.learning_rate > 0:
-        groups.append({"params": [knots.twists.requires_grad_(True)], "lr": settings.poses.learning_rate, "name": "poses"})
+        groups.append(
+            {"params": [knots.twists.requires_grad_(True)], "lr": settings.poses.learning_rate, "name": "poses"}
+        )
     if settings.exposure_rate > 0:
         groups.append({"params": [exposures.requires_grad_(True)], "lr": settings.exposure_rate, "name": "exposures"})
     return torch.optim.Adam(groups, eps=1e-15, fused=True)

@@ -48,9 +48,7 @@ class StereoSettings:
                 f"stereo needs at least 8 planes and 1 neighbour, got {self.num_planes} and {self.neighbours}"
             )
         if not 0 < self.nearest_m < self.farthest_m:
-            raise ConfigError(
-                f"stereo needs 0 < nearest_m < farthest_m, got {self.nearest_m} and {self.farthest_m}"
-            )
+            raise ConfigError(f"stereo needs 0 < nearest_m < farthest_m, got {self.nearest_m} and {self.farthest_m}")
 
 
 @dataclass(frozen=True)

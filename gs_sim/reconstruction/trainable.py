@@ -44,6 +44,10 @@ class Trainable:
     def __len__(self) -> int:
         return len(self.anchors)
 
+    def to(self, device: torch.device) -> "Trainable":
+        """The same rows on another device."""
+        return Trainable(*(getattr(self, f.name).to(device) for f in fields(self)))
+
 
 LEAVES = ("offsets_px", "log_scales", "quaternions", "opacity_logits", "sh_base", "sh_rest")
 """The fields of Trainable that are optimised."""
@@ -122,8 +126,9 @@ def place_moving(gaussians: Gaussians, trainable: Trainable, scene: Scene, stamp
         path = scene.actors[index].world_from_box
         if path.start_ns <= stamp_ns <= path.end_ns:
             moved = move_gaussians(pose_at(path, stamp_ns), gaussians.select(mine))
-            means, quaternions = means.index_copy(0, mine, moved.means), quaternions.index_copy(
-                0, mine, moved.quaternions
+            means, quaternions = (
+                means.index_copy(0, mine, moved.means),
+                quaternions.index_copy(0, mine, moved.quaternions),
             )
         else:
             means = means.index_fill(0, mine, float("nan"))

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Float32, Float64, Int64, UInt8
+from jaxtyping import Float64, Int64, UInt8
 from torch import Tensor
 
 from gs_sim.errors import InputError
@@ -16,6 +16,7 @@ from gs_sim.sensing.holdout import is_ground_truth_camera, is_held_out
 from gs_sim.sensing.recording import Recording
 from gs_sim.sensing.resize import resize_frame
 
+
 @dataclass(frozen=True)
 class TrainingView:
     """One resized camera image and where it was taken."""
@@ -26,10 +27,6 @@ class TrainingView:
     camera: Camera
     rgb: UInt8[Tensor, "h w 3"]
     world_from_camera: Float64[Tensor, "4 4"]
-
-    def colour(self) -> Float32[Tensor, "1 h w 3"]:
-        """The image as float in [0, 1], with a leading axis as renderings have."""
-        return self.rgb[None].float() / 255.0
 
 
 def choose_cameras(recording: Recording, names: Iterable[str]) -> tuple[str, ...]:
@@ -83,12 +80,11 @@ def rig_poses_at(recording: Recording, stamps_ns: Int64[Tensor, "n"]) -> Float64
     return poses_at(recording.world_from_rig, stamps_ns, max_extrapolation_ns=max(period_ns, 50_000_000))
 
 
-def rasterizer_views(view: TrainingView, world_from_camera: Float64[Tensor, "4 4"] | None = None) -> Views:
-    """This view as the rasterizer wants it, at its own or at another (refined) pose."""
-    pose = view.world_from_camera if world_from_camera is None else world_from_camera
+def rasterizer_views(view: TrainingView, world_from_camera: Float64[Tensor, "4 4"], device: torch.device) -> Views:
+    """The camera of a view as the rasterizer wants it, at a (refined) pose."""
     return Views(
-        intrinsics=intrinsic_matrix(view.camera)[None],
-        camera_from_world=inverse(pose)[None].float(),
+        intrinsics=intrinsic_matrix(view.camera)[None].to(device),
+        camera_from_world=inverse(world_from_camera)[None].float().to(device),
         width_px=view.camera.width_px,
         height_px=view.camera.height_px,
     )

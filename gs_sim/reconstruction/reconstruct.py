@@ -1,0 +1,168 @@
+"""Recording in, Scene out: the table of contents of reconstruction."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import torch
+
+from gs_sim.errors import ConfigError, MissingFeatureError
+from gs_sim.reconstruction.cloud import lidar_depth_maps
+from gs_sim.reconstruction.initialise import InitialiseSettings, initialise
+from gs_sim.reconstruction.optimise import Optimisation, OptimiseSettings
+from gs_sim.reconstruction.views import choose_cameras, load_training_views
+from gs_sim.scene.scene import Scene
+from gs_sim.sensing.recording import Recording
+
+CHECKPOINTS = 60
+"""How many points the PSNR curve of a report has."""
+
+
+@dataclass(frozen=True)
+class ReconstructionSettings:
+    """What is reconstructed and how; the ten settings a user may want to know."""
+
+    cameras: tuple[str, ...] = ()
+    """Camera names; empty takes all but ground-truth ones (`off_*`)."""
+    width_px: int = 0
+    """Images are reduced to this width; 0 keeps their size."""
+    holdout: int = 0
+    """K keeps frames with index % K == K // 2 out for evaluation; 0 uses all."""
+    max_gaussians: int = 400_000
+    """Upper bound on Gaussians; more is sharper, slower and larger."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where to optimise; auto takes a CUDA device if there is one."""
+    seed: int = 0
+    """Of every random choice; equal seeds and inputs give equal scenes on the CPU."""
+    initialise: InitialiseSettings = field(default_factory=InitialiseSettings)
+    optimise: OptimiseSettings = field(default_factory=OptimiseSettings)
+
+    def __post_init__(self) -> None:
+        if self.width_px < 0 or self.holdout < 0:
+            raise ConfigError(f"width_px and holdout must not be negative, got {self.width_px} and {self.holdout}")
+        if self.holdout == 1:
+            raise ConfigError("holdout 1 would keep every frame out; use 2 or more, or 0 for none")
+        if self.max_gaussians < 1000:
+            raise ConfigError(f"max_gaussians must be at least 1000, got {self.max_gaussians}")
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a reconstruction stands."""
+
+    stage: str
+    step: int
+    num_steps: int
+    psnr_db: float | None = None
+    """Running mean over recent training views; None before the first."""
+    num_gaussians: int = 0
+    snapshot: Callable[[], Scene] | None = None
+    """Makes the scene as it stands; None before there is one."""
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """What a caller lends: a clock, an ear, and a way to stop early."""
+
+    clock: Callable[[], float]
+    """Seconds, monotonic."""
+    progress: Callable[[Progress], None] = lambda progress: None
+    should_stop: Callable[[], bool] = lambda: False
+    """Asked between steps; True ends the optimisation with the scene as it stands."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """One point of the PSNR curve."""
+
+    step: int
+    seconds: float
+    psnr_db: float
+    num_gaussians: int
+
+
+@dataclass(frozen=True)
+class Reconstruction:
+    """A scene and how it came about."""
+
+    scene: Scene
+    cameras: tuple[str, ...]
+    device: str
+    num_views: int
+    num_gaussians: int
+    steps: int
+    seconds_initialise: float
+    seconds_refine: float
+    was_interrupted: bool
+    checkpoints: tuple[Checkpoint, ...]
+
+
+def reconstruct(recording: Recording, settings: ReconstructionSettings, hooks: Hooks) -> Reconstruction:
+    """Turn a recording into a scene: read views, initialise from LiDAR and stereo, optimise.
+
+    Raises:
+        InputError: too few frames, no camera, or nothing to start from.
+        MissingFeatureError: the device is not there.
+    """
+    device = choose_device(settings.device)
+    start_s = hooks.clock()
+    hooks.progress(Progress("read images", 0, 1))
+    cameras = choose_cameras(recording, settings.cameras)
+    views = load_training_views(recording, cameras, settings.width_px, settings.holdout)
+    hooks.progress(Progress("initialise", 0, 1))
+    first = initialise(recording, views, settings.max_gaussians, settings.initialise)
+    depths = lidar_depth_maps(recording, views)
+    generator = torch.Generator().manual_seed(settings.seed)
+    optimisation = Optimisation(first, views, depths, settings.optimise, generator, device)
+    refine_s = hooks.clock()
+    checkpoints, was_interrupted = _run(optimisation, settings, hooks)
+    scene = optimisation.scene()
+    return Reconstruction(
+        scene=scene,
+        cameras=cameras,
+        device=device.type,
+        num_views=len(views),
+        num_gaussians=count_gaussians(scene),
+        steps=checkpoints[-1].step if checkpoints else 0,
+        seconds_initialise=refine_s - start_s,
+        seconds_refine=hooks.clock() - refine_s,
+        was_interrupted=was_interrupted,
+        checkpoints=checkpoints,
+    )
+
+
+def _run(
+    optimisation: Optimisation, settings: ReconstructionSettings, hooks: Hooks
+) -> tuple[tuple[Checkpoint, ...], bool]:
+    """Drive the loop, report on it, and stop when asked to."""
+    start_s, checkpoints, last = hooks.clock(), [], -1.0
+    if hooks.should_stop():
+        return (), True
+    for step in optimisation.run(settings.max_gaussians, hooks.clock):
+        expected = round(step.number / max(step.fraction_done, 1e-6))
+        hooks.progress(Progress("optimise", step.number, expected, step.psnr_db, step.num_gaussians, step.snapshot))
+        is_stopping = hooks.should_stop()
+        if step.fraction_done - last >= 1 / CHECKPOINTS or step.fraction_done >= 1 or is_stopping:
+            last = step.fraction_done
+            seconds = hooks.clock() - start_s
+            checkpoints.append(Checkpoint(step.number, seconds, step.psnr_db, step.num_gaussians))
+        if is_stopping:
+            return tuple(checkpoints), True
+    return tuple(checkpoints), False
+
+
+def choose_device(name: str) -> torch.device:
+    """The device to optimise on.
+
+    Raises:
+        MissingFeatureError: CUDA was asked for and is not there.
+    """
+    if name == "cuda" and not torch.cuda.is_available():
+        raise MissingFeatureError("device cuda was asked for, but torch finds no CUDA device; use --device cpu")
+    return torch.device("cuda" if name == "cuda" or (name == "auto" and torch.cuda.is_available()) else "cpu")
+
+
+def count_gaussians(scene: Scene) -> int:
+    """All Gaussians of a scene, actors included."""
+    parts: Sequence[int] = [len(actor.gaussians_box) for actor in scene.actors]
+    return len(scene.background) + len(scene.distant) + sum(parts)
