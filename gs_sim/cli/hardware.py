@@ -6,13 +6,14 @@ import platform
 import resource
 import sys
 from pathlib import Path
+from typing import Literal
 
 import torch
 
 from gs_sim.errors import MissingFeatureError
 
 
-def choose_device(wanted: str | None) -> str:
+def choose_device(wanted: str | None) -> Literal["cpu", "cuda"]:
     """`cpu` or `cuda`; `auto` (or None) is cuda where it and gsplat can be used.
 
     Raises:
@@ -23,9 +24,9 @@ def choose_device(wanted: str | None) -> str:
         raise MissingFeatureError(
             "--device cuda needs a GPU that torch can use, and none was found; use --device cpu or auto"
         )
-    if wanted in (None, "auto"):
+    if wanted in {None, "auto"}:
         return "cuda" if has_cuda and importlib.util.find_spec("gsplat") is not None else "cpu"
-    return str(wanted)
+    return "cuda" if wanted == "cuda" else "cpu"
 
 
 def describe_hardware(device: str) -> str:
