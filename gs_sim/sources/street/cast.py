@@ -9,7 +9,7 @@ from gs_sim.sources.street.intersect import LEAF_VOXEL_M, distances_m
 from gs_sim.sources.street.noise import NUM_LEAF_LEVELS, NoiseBank
 from gs_sim.sources.street.primitives import Primitives, Shape
 
-CHUNK_RAYS = 96 * 1024
+CHUNK_RAYS = 24 * 1024
 """Rays per call on a CPU: temporaries stay in its cache."""
 
 
@@ -25,7 +25,7 @@ def nearest_hits(
     sizes = _sizes(bundles, primitives, pairs)
     shapes = primitives.shapes[pairs.primitive]
     turns = primitives.rotations.transpose(1, 2)
-    per_chunk = max(1, (CHUNK_RAYS if device.type == "cpu" else 64 * CHUNK_RAYS) // num_rays)
+    per_chunk = max(1, (CHUNK_RAYS if device.type == "cpu" else 256 * CHUNK_RAYS) // num_rays)
     for shape in Shape:
         for rows in (shapes == shape).nonzero()[:, 0].split(per_chunk):
             bundle, primitive = pairs.bundle[rows], pairs.primitive[rows]

@@ -5,7 +5,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gs_sim.sources.street.ground_surface import stripe
-from gs_sim.sources.street.noise import NoiseBank, fields_at, hash_unit
+from gs_sim.sources.street.noise import NoiseBank, draws_at, fields_at
 from gs_sim.sources.street.surface import Points, Surface
 
 BRICK, PLASTER, CONCRETE, GLASS = 0.0, 1.0, 2.0, 3.0
@@ -22,7 +22,7 @@ def facade_surface(points: Points, bank: NoiseBank) -> Surface:
     footprint = points.footprint_m
     coarse = fields_at(bank, u + 13.0 * points.seeds, v, 17.0, footprint)
     fine = fields_at(bank, u - 3.0 * points.seeds, v, 1.9, footprint)
-    wall = _wall(points, kind, (u, v), (coarse, fine))
+    wall = _wall(points, bank, kind, (u, v), (coarse, fine))
     num_bays = (length_m / bay_m).floor().clamp(min=1.0)
     place = (u / length_m + 0.5) * num_bays
     bay = place.floor()
@@ -40,9 +40,8 @@ def facade_surface(points: Points, bank: NoiseBank) -> Surface:
     bars = torch.maximum(stripe(across, 0.03, footprint), stripe(up - 0.25 * half_h, 0.03, footprint))
     pane = pane * (1 - bars)
     sill = stripe(across, half_w + 0.12, footprint) * stripe(up + half_h + 0.06, 0.06, footprint) * exists
-    keys = (bay.long() + 50, floor.long() + 3, points.seeds)
-    glass = _glass(keys, across / half_w, up / half_h)
-    frame_white = (0.25 + 0.55 * hash_unit(points.seeds, 5))[:, None].expand(-1, 3)
+    glass = _glass(draws_at(bank, bay, floor, points.seeds), across / half_w, up / half_h)
+    frame_white = (0.25 + 0.55 * draws_at(bank, torch.zeros_like(bay), torch.zeros_like(bay), points.seeds)[:, :1]).expand(-1, 3)
     albedo = torch.lerp(wall, frame_white, torch.maximum(window, sill)[:, None])
     albedo = torch.lerp(albedo, glass, pane[:, None])
     recess = window * (0.35 * torch.exp(-(half_h - up).clamp(min=0) / 0.25))
@@ -50,9 +49,9 @@ def facade_surface(points: Points, bank: NoiseBank) -> Surface:
     return Surface(albedo, 0.10 * pane, base * (1 - recess), torch.zeros_like(albedo), points.normal_local)
 
 
-def _glass(keys: tuple[Tensor, Tensor, Tensor], across: Tensor, up: Tensor) -> Float[Tensor, "n 3"]:
+def _glass(draws: Float[Tensor, "n 4"], across: Tensor, up: Tensor) -> Float[Tensor, "n 3"]:
     """A dim room, here and there with curtains or a blind."""
-    draw, shade, state = hash_unit(*keys), hash_unit(*keys, 1), hash_unit(*keys, 2)
+    draw, shade, state, _ = draws.unbind(1)
     dark = 0.015 + 0.05 * shade
     curtain = (across.abs() > 0.35 + 0.5 * state) & (draw < 0.45)
     blind = (up > 1.6 * state - 0.8) & (draw > 0.75)
@@ -62,14 +61,14 @@ def _glass(keys: tuple[Tensor, Tensor, Tensor], across: Tensor, up: Tensor) -> F
 
 
 def _wall(
-    points: Points, kind: Tensor, place: tuple[Tensor, Tensor], noise: tuple[Tensor, Tensor]
+    points: Points, bank: NoiseBank, kind: Tensor, place: tuple[Tensor, Tensor], noise: tuple[Tensor, Tensor]
 ) -> Float[Tensor, "n 3"]:
     (u, v), (coarse, fine) = place, noise
     footprint = points.footprint_m
     row = torch.floor(v / 0.083)
     shifted = u / 0.24 + 0.5 * torch.remainder(row, 2.0)
     column = torch.floor(shifted)
-    own = (hash_unit(column.long() + 5000, row.long() + 5000, points.seeds) - 0.5) * (1 - footprint / 0.12).clamp(0, 1)
+    own = (draws_at(bank, column, row, points.seeds)[:, 0] - 0.5) * (1 - footprint / 0.12).clamp(0, 1)
     joint = torch.maximum(
         stripe((shifted - column - 0.5).abs() * 0.24 - 0.12, 0.006, footprint),
         stripe((v / 0.083 - row - 0.5).abs() * 0.083 - 0.0415, 0.006, footprint),

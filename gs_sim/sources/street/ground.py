@@ -10,9 +10,12 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from gs_sim.sources.street.road_line import RoadMap, road_at
+from gs_sim.sources.street.road_line import RoadMap, height_at, road_at
 
-MARCH_M = (0.4, 1.0, 2.0, 3.5, 5.5, 8.0, 11.5, 16.0, 23.0, 33.0, 48.0, 70.0, 105.0, 160.0, 250.0)
+SAFE_STEPS = (3, 8)
+"""Steps for all rays, then for those that have not arrived yet."""
+ARRIVED_M = 0.003
+FARTHEST_M = 350.0
 
 
 @dataclass(frozen=True)
@@ -98,36 +101,68 @@ def ground_hits(
 def _walk_level_hits(
     plan: GroundPlan, road_map: RoadMap, origins: Float[Tensor, "n 3"], directions: Float[Tensor, "n 3"]
 ) -> tuple[Float[Tensor, "n"], Float[Tensor, "n"]]:
-    """Distance to the level of the sidewalks (infinite for a miss), and the ray's fall against it per unit."""
-    low_t = torch.full_like(origins[:, 0], MARCH_M[0])
-    low = _height_above(plan, road_map, origins, directions, low_t)
-    high_t, high = torch.full_like(low, torch.inf), torch.full_like(low, -1.0)
-    for t in MARCH_M[1:]:
-        reach = torch.full_like(low, t)
-        height = _height_above(plan, road_map, origins, directions, reach)
-        is_open = torch.isinf(high_t)
-        is_hit = is_open & (height < 0)
-        is_passed = is_open & ~is_hit
-        high_t, high = torch.where(is_hit, reach, high_t), torch.where(is_hit, height, high)
-        low_t, low = torch.where(is_passed, reach, low_t), torch.where(is_passed, height, low)
-    is_missed = torch.isinf(high_t)
-    high_t = torch.where(is_missed, low_t + 1.0, high_t)
-    for _ in range(3):
-        middle_t = low_t + (high_t - low_t) * (low / (low - high))
-        height = _height_above(plan, road_map, origins, directions, middle_t)
-        is_above = height > 0
-        low_t, low = torch.where(is_above, middle_t, low_t), torch.where(is_above, height, low)
-        high_t, high = torch.where(is_above, high_t, middle_t), torch.where(is_above, high, height)
-    fall = ((low - high) / (high_t - low_t).clamp(min=1e-4)).clamp(min=1e-3)
-    return torch.where(is_missed, torch.inf, low_t + (high_t - low_t) * (low / (low - high))), fall
+    """Distance to the level of the sidewalks (infinite for a miss), and the ray's fall against it per unit.
+
+    No step can pass the ground, since none is longer than the steepest ground allows; the last
+    ones are secants, for the few rays that are still on their way.
+    """
+    level_m = plan.kerb_height_m
+    march = _march(level_m, road_map, (origins, directions), torch.full_like(origins[:, 0], 0.2), SAFE_STEPS[0])
+    late = (march[1].abs() > ARRIVED_M).nonzero()[:, 0]
+    if len(late):
+        rays = origins[late], directions[late]
+        farther = _march(level_m, road_map, rays, march[0][late], SAFE_STEPS[1])
+        for _ in range(2):
+            farther = _secant(level_m, road_map, rays, farther)
+        for whole, part in zip(march, farther, strict=True):
+            whole[late] = part
+    here, height, _, _ = march
+    fall = _fall(march)
+    reached = here + height / fall
+    is_missed = (reached > FARTHEST_M) | (height.abs() > 0.2)
+    return torch.where(is_missed, torch.inf, reached), torch.where(is_missed, 1.0, fall)
+
+
+March = tuple[Tensor, Tensor, Tensor, Tensor]
+"""Distance and height above the level there, now and one step before."""
+
+
+def _march(level_m: float, road_map: RoadMap, rays: tuple[Tensor, Tensor], here: Tensor, num_steps: int) -> March:
+    origins, directions = rays
+    rate = (road_map.steepest * torch.hypot(directions[:, 0], directions[:, 1]) - directions[:, 2]).clamp(min=2e-3)
+    height = _height_above(level_m, road_map, rays, here)
+    before, height_before = here, height
+    for _ in range(num_steps):
+        after = (here + height / rate).clamp(0.0, FARTHEST_M + 50.0)
+        # The last two different places are kept: they tell how fast the ray falls.
+        has_moved = (after - here).abs() > 1e-2
+        before, height_before = torch.where(has_moved, here, before), torch.where(has_moved, height, height_before)
+        here = after
+        height = _height_above(level_m, road_map, rays, here)
+    return here, height, before, height_before
+
+
+def _fall(march: March) -> Float[Tensor, "n"]:
+    here, height, before, height_before = march
+    apart = here - before
+    return ((height_before - height) / torch.where(apart.abs() > 1e-4, apart, 1e-4)).clamp(min=2e-3)
+
+
+def _secant(level_m: float, road_map: RoadMap, rays: tuple[Tensor, Tensor], march: March) -> March:
+    here, height, before, height_before = march
+    fall = _fall(march)
+    after = (here + height / fall).clamp(0.0, FARTHEST_M + 50.0)
+    height_after = _height_above(level_m, road_map, rays, after)
+    has_moved = (after - here).abs() > 1e-2
+    return after, height_after, torch.where(has_moved, here, before), torch.where(has_moved, height, height_before)
 
 
 def _height_above(
-    plan: GroundPlan, road_map: RoadMap, origins: Tensor, directions: Tensor, t: Float[Tensor, "n"]
+    level_m: float, road_map: RoadMap, rays: tuple[Tensor, Tensor], t: Float[Tensor, "n"]
 ) -> Float[Tensor, "n"]:
-    t = t.clamp(max=400.0)
+    origins, directions = rays
     x, y, z = (origins[:, k] + directions[:, k] * t for k in range(3))
-    return z - road_at(road_map, x, y)[0] - plan.kerb_height_m
+    return z - height_at(road_map, x, y) - level_m
 
 
 def _plan_at(

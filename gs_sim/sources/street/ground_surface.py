@@ -8,7 +8,7 @@ from torch import Tensor
 
 from gs_sim.sources.street.ground import GroundHits, GroundPlan, SideStreet
 from gs_sim.sources.street.light import Rgb
-from gs_sim.sources.street.noise import NoiseBank, fields_at, hash_unit
+from gs_sim.sources.street.noise import NoiseBank, draws_at, fields_at
 
 
 @dataclass(frozen=True)
@@ -72,8 +72,8 @@ def ground_albedo(
     coarse = fields_at(bank, s, d, 37.0, footprint)
     middle = fields_at(bank, s * 0.8 + d * 0.6, d * 0.8 - s * 0.6, 5.3, footprint)
     fine = fields_at(bank, d + 0.31 * s, s - 0.31 * d, 0.83, footprint)
-    road = _carriageway(plan, look, points, (coarse, middle, fine))
-    walk = _sidewalk(look, points, (coarse, middle, fine))
+    road = _carriageway((plan, look, bank), points, (coarse, middle, fine))
+    walk = _sidewalk(look, bank, points, (coarse, middle, fine))
     yard = _yard(look, (coarse, middle, fine))
     kerb = torch.tensor(look.kerb_rgb, device=s.device) * (1 + 0.16 * middle[:, 1:2] + 0.12 * fine[:, 1:2])
     joint = stripe(torch.remainder(s, 1.0) - 0.5, 0.008, points.footprint_s_m)
@@ -93,11 +93,14 @@ def ground_albedo(
 Layers = tuple[Float[Tensor, "n 4"], Float[Tensor, "n 4"], Float[Tensor, "n 4"]]
 
 
-def _carriageway(plan: GroundPlan, look: GroundLook, points: GroundPoints, layers: Layers) -> Float[Tensor, "n 3"]:
+def _carriageway(
+    ground: tuple[GroundPlan, GroundLook, NoiseBank], points: GroundPoints, layers: Layers
+) -> Float[Tensor, "n 3"]:
+    plan, look, bank = ground
     coarse, middle, fine = layers
     s, d = points.hits.s_m, points.hits.d_m
     stain = 1 + look.asphalt_contrast * (0.13 * coarse[:, 0] + 0.12 * middle[:, 0] + 0.17 * fine[:, 0])
-    patch = _patches(look, s, d, points)
+    patch = _patches(look, bank, points)
     crack = _cracks(look, coarse, middle, points)
     tracks = torch.zeros_like(s)
     for centre in look.lane_centres_m:
@@ -111,11 +114,12 @@ def _carriageway(plan: GroundPlan, look: GroundLook, points: GroundPoints, layer
     return torch.lerp(albedo, white[:, None].expand_as(albedo), (paint * (1 - 0.8 * wear))[:, None])
 
 
-def _patches(look: GroundLook, s: Tensor, d: Tensor, points: GroundPoints) -> Tensor:
+def _patches(look: GroundLook, bank: NoiseBank, points: GroundPoints) -> Tensor:
     """Rectangles where the asphalt was opened and filled again, one per cell of a grid at most."""
-    cell_s, cell_d = torch.floor(s / 7.0).long(), torch.floor(d / 2.6 + 100).long()
-    u, v = s - cell_s * 7.0, d - (cell_d - 100) * 2.6
-    draws = [hash_unit(cell_s, cell_d, look.seed + k) for k in range(4)]
+    s, d = points.hits.s_m, points.hits.d_m
+    cell_s, cell_d = torch.floor(s / 7.0), torch.floor(d / 2.6)
+    u, v = s - cell_s * 7.0, d - cell_d * 2.6
+    draws = draws_at(bank, cell_s, cell_d, look.seed).unbind(1)
     exists = draws[0] < look.patch_share
     half_s, half_d = 0.5 + 2.2 * draws[1], 0.3 + 0.8 * draws[2]
     inside = stripe(u - 3.5, half_s, points.footprint_s_m) * stripe(v - 1.3, half_d, points.footprint_d_m)
@@ -163,7 +167,7 @@ def _zebra(plan: GroundPlan, side: SideStreet, points: GroundPoints) -> Tensor:
     return torch.maximum(area * torch.lerp(bars, torch.full_like(bars, 0.5), blurred) * inside, stop)
 
 
-def _sidewalk(look: GroundLook, points: GroundPoints, layers: Layers) -> Float[Tensor, "n 3"]:
+def _sidewalk(look: GroundLook, bank: NoiseBank, points: GroundPoints, layers: Layers) -> Float[Tensor, "n 3"]:
     """Slabs in a running bond, each a little different, with dark joints and stains."""
     coarse, middle, fine = layers
     s, d = points.hits.s_m, points.hits.d_m
@@ -172,7 +176,7 @@ def _sidewalk(look: GroundLook, points: GroundPoints, layers: Layers) -> Float[T
     shifted = s / length + 0.5 * torch.remainder(row, 2.0)
     column = torch.floor(shifted)
     footprint = torch.maximum(points.footprint_s_m / length, points.footprint_d_m / width)
-    own = (hash_unit(column.long(), row.long() + 1000, look.seed) - 0.5) * (1 - footprint).clamp(0, 1)
+    own = (draws_at(bank, column, row, look.seed)[:, 0] - 0.5) * (1 - footprint).clamp(0, 1)
     joint_s = stripe((shifted - column - 0.5).abs() * length - length / 2, 0.007, points.footprint_s_m)
     joint_d = stripe((d / width - row - 0.5).abs() * width - width / 2, 0.007, points.footprint_d_m)
     joint = torch.maximum(joint_s, joint_d)

@@ -14,6 +14,7 @@ from gs_sim.sources.street.bundles import Bundles
 from gs_sim.sources.street.camera_image import noise_seed
 from gs_sim.sources.street.street import Street, world_at
 from gs_sim.sources.street.trace import surfaces_of, trace
+from gs_sim.sources.street.workers import map_pieces
 
 SECTOR_COLUMNS = 48
 """Columns cast together: within them moving vehicles stand still (a few milliseconds)."""
@@ -41,10 +42,14 @@ def street_sweep(street: Street, lidar_name: str, index: int, stamp_ns: int) -> 
     columns = torch.arange(settings.lidar_columns)
     column_ns = stamp_ns + (columns.double() * (1e9 / settings.lidar_rate_hz / settings.lidar_columns)).long()
     world_from_lidar = poses_at(street.world_from_rig, column_ns) @ rig_from_lidar
-    parts = []
-    for sector in columns.split(SECTOR_COLUMNS):
+    size = (settings.lidar_columns, settings.lidar_rings)
+    noise = torch.cat([torch.randn(1, *size, generator=generator), torch.rand(2, *size, generator=generator)])
+
+    def cast(sector: Int64[Tensor, "c"]) -> Returns:
         rays = (directions_lidar[sector], world_from_lidar[sector], column_ns[sector])
-        parts.append(_cast_sector(street, rays, generator))
+        return _cast_sector(street, rays, noise[:, sector].reshape(3, -1))
+
+    parts = map_pieces(cast, columns.split(SECTOR_COLUMNS), street.device)
     return Sweep(
         lidar_name,
         index,
@@ -75,7 +80,7 @@ def _directions(num_rings: int, num_columns: int) -> Float[Tensor, "columns ring
 def _cast_sector(
     street: Street,
     rays: tuple[Float[Tensor, "c rings 3"], Float64[Tensor, "c 4 4"], Int64[Tensor, "c"]],
-    generator: torch.Generator,
+    faults: Float[Tensor, "3 n"],
 ) -> Returns:
     directions_lidar, world_from_lidar, column_ns = rays
     num_columns, num_rings = directions_lidar.shape[:2]
@@ -91,8 +96,7 @@ def _cast_sector(
     albedo = lit.albedo.mean(1)[:count].cpu()
     glassy = ((lit.mirror > 0.08) & (lit.albedo.mean(1) < 0.12))[:count].cpu()
     range_m = hits.distance_m[:count].cpu()
-    noise = torch.randn(count, generator=generator)
-    draw = torch.rand(2, count, generator=generator)
+    noise, draw = faults[0], faults[1:]
     factor = street.settings.sensor_noise
     strength = albedo * cosine.clamp(min=0.0) * torch.exp(-range_m / 60.0)
     lost = (strength < 0.004 + 0.006 * draw[0]) | (glassy & (draw[0] < 0.85)) | (draw[1] < 0.004)

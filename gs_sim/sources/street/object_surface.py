@@ -5,7 +5,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gs_sim.sources.street.ground_surface import stripe
-from gs_sim.sources.street.noise import NoiseBank, fields_at, hash_unit
+from gs_sim.sources.street.noise import NoiseBank, draws_at, fields_at
 from gs_sim.sources.street.surface import Points, Surface, matt
 
 
@@ -60,7 +60,7 @@ def roof_surface(points: Points, bank: NoiseBank) -> Surface:
     row = torch.floor(z / 0.22)
     column = torch.floor(x / 0.26 + 0.5 * torch.remainder(row, 2.0))
     fade = (1 - points.footprint_m / 0.25).clamp(0, 1)
-    own = (hash_unit(row.long() + 500, column.long() + 500, points.seeds) - 0.5) * fade
+    own = (draws_at(bank, row, column, points.seeds)[:, 0] - 0.5) * fade
     edge = stripe(torch.remainder(z, 0.22) - 0.11, 0.02, points.footprint_m)
     shade = (1 + 0.25 * own + 0.12 * stains[:, 0]) * (1 - 0.35 * edge)
     return matt(points, points.colours * shade[:, None], 1.0)

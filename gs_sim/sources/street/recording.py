@@ -56,7 +56,7 @@ class StreetRecording:
         for index, stamp_ns in enumerate(self.frame_stamps_ns(camera_name).tolist()):
             if chosen is None or index in chosen:
                 world_from_camera = pose_at(self.world_from_rig, stamp_ns) @ mounted.rig_from_camera
-                rgb = street_image(self.street, camera_name, mounted.camera, world_from_camera, stamp_ns)
+                rgb = street_image(self.street, camera_name, (mounted.camera, world_from_camera), stamp_ns)
                 yield Frame(camera_name, index, stamp_ns, rgb)
 
     def sweep_stamps_ns(self, lidar_name: str) -> Int64[Tensor, "n"]:

@@ -123,6 +123,10 @@ class RoadMap:
     """Cells along x and y."""
     corners: Float[Tensor, "cells 12"]
     """Per cell and corner (x fastest): ground height, s, d; metres."""
+    tangents: Float[Tensor, "cells 2"]
+    """Per cell: unit vector along the road."""
+    steepest: float
+    """No slope in any direction is greater."""
 
 
 def map_road(line: RoadLine, margin_m: float, device: str) -> RoadMap:
@@ -144,7 +148,9 @@ def map_road(line: RoadLine, margin_m: float, device: str) -> RoadMap:
     values = torch.stack([height, s, d], dim=1).float().reshape(ny, nx, 3)
     corners = [values[:-1, :-1], values[:-1, 1:], values[1:, :-1], values[1:, 1:]]
     table = torch.cat(corners, dim=-1).reshape(-1, 12)
-    return RoadMap((float(low[0]), float(low[1])), (nx - 1, ny - 1), table.to(device))
+    tangents = torch.stack([heading.cos(), heading.sin()], dim=1).float().reshape(ny, nx, 2)[:-1, :-1].reshape(-1, 2)
+    steepest = 1.3 * float(line.slopes.abs().max())
+    return RoadMap((float(low[0]), float(low[1])), (nx - 1, ny - 1), table.to(device), tangents.to(device), steepest)
 
 
 def _nearest(line: RoadLine, nodes: Float64[Tensor, "n 2"]) -> Tensor:
@@ -160,13 +166,30 @@ def road_at(
     road_map: RoadMap, x: Float[Tensor, "n"], y: Float[Tensor, "n"]
 ) -> tuple[Float[Tensor, "n"], Float[Tensor, "n"], Float[Tensor, "n"]]:
     """Ground height, s and d (metres) below world positions; beyond the grid its border is continued."""
+    u, v, cell = _cells(road_map, x, y)
+    right, down = u.frac()[:, None], v.frac()[:, None]
+    corners = road_map.corners.index_select(0, cell)
+    near = torch.lerp(corners[:, :3], corners[:, 3:6], right)
+    far = torch.lerp(corners[:, 6:9], corners[:, 9:], right)
+    height, s, d = torch.lerp(near, far, down).unbind(1)
+    return height, s, d
+
+
+def height_at(road_map: RoadMap, x: Float[Tensor, "n"], y: Float[Tensor, "n"]) -> Float[Tensor, "n"]:
+    """Ground height only; see `road_at`."""
+    u, v, cell = _cells(road_map, x, y)
+    corners = road_map.corners[:, ::3].index_select(0, cell)
+    near = torch.lerp(corners[:, 0], corners[:, 1], u.frac())
+    return torch.lerp(near, torch.lerp(corners[:, 2], corners[:, 3], u.frac()), v.frac())
+
+
+def tangent_at(road_map: RoadMap, x: Float[Tensor, "n"], y: Float[Tensor, "n"]) -> Float[Tensor, "n 2"]:
+    """Unit vector along the road in the plan, of the cell that holds the position."""
+    return road_map.tangents.index_select(0, _cells(road_map, x, y)[2])
+
+
+def _cells(road_map: RoadMap, x: Float[Tensor, "n"], y: Float[Tensor, "n"]) -> tuple[Tensor, Tensor, Tensor]:
     nx, ny = road_map.size_xy
     u = ((x - road_map.origin_m[0]) * (1.0 / CELL_M)).clamp(0.0, nx - 0.001)
     v = ((y - road_map.origin_m[1]) * (1.0 / CELL_M)).clamp(0.0, ny - 0.001)
-    column, row = u.floor(), v.floor()
-    fu, fv = u - column, v - row
-    corners = road_map.corners.index_select(0, (row * nx + column).long()).view(-1, 4, 3)
-    gu, gv = 1 - fu, 1 - fv
-    weights = torch.stack([gu * gv, fu * gv, gu * fv, fu * fv], dim=1)[:, None, :]
-    height, s, d = torch.bmm(weights, corners)[:, 0].unbind(1)
-    return height, s, d
+    return u, v, (v.floor() * nx + u.floor()).int()

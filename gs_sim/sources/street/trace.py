@@ -23,7 +23,7 @@ from gs_sim.sources.street.object_surface import (
     sign_surface,
 )
 from gs_sim.sources.street.primitives import Material, Primitives
-from gs_sim.sources.street.road_line import RoadMap
+from gs_sim.sources.street.road_line import RoadMap, tangent_at
 from gs_sim.sources.street.surface import Points, Surface, points_on
 from gs_sim.sources.street.vehicle_surface import car_body_surface, car_cabin_surface, wheel_surface
 
@@ -143,7 +143,7 @@ def _fill_ground(world: World, hits: Hits, cone_m: Tensor, lit: Lit) -> None:
         return
     ground, directions, cone = hits.ground, hits.directions[rows], cone_m[rows]
     slope = (-directions[:, 2]).clamp(min=0.01)
-    along = _road_direction(world, lit.positions[rows])
+    along = tangent_at(world.road_map, *lit.positions[rows, :2].unbind(1))
     forward = (directions[:, :2] * along).sum(1) / slope
     sideways = (directions[:, 1] * along[:, 0] - directions[:, 0] * along[:, 1]) / slope
     points = GroundPoints(ground, cone * (1 + forward.square()).sqrt(), cone * (1 + sideways.square()).sqrt())
@@ -154,18 +154,6 @@ def _fill_ground(world: World, hits: Hits, cone_m: Tensor, lit: Lit) -> None:
     lit.normals[rows] = torch.where(ground.is_kerb[:, None], inward, normals)
     lit.albedo[rows] = albedo
     lit.occlusion[rows] = occlusion
-
-
-def _road_direction(world: World, positions: Float[Tensor, "n 3"]) -> Float[Tensor, "n 2"]:
-    """Unit vector along the road in the plan, from the gradient of d."""
-    from gs_sim.sources.street.road_line import road_at
-
-    step = 1.0
-    x, y = positions[:, 0], positions[:, 1]
-    d = road_at(world.road_map, x, y)[2]
-    dx = road_at(world.road_map, x + step, y)[2] - d
-    dy = road_at(world.road_map, x, y + step)[2] - d
-    return torch.nn.functional.normalize(torch.stack([dy, -dx], dim=1), dim=1)
 
 
 def radiance_of(world: World, hits: Hits, footprint: float) -> Float[Tensor, "n 3"]:

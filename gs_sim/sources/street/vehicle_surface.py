@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from gs_sim.sources.street.ground_surface import stripe
-from gs_sim.sources.street.noise import NoiseBank, hash_unit
+from gs_sim.sources.street.noise import NoiseBank, draws_at
 from gs_sim.sources.street.object_surface import bevelled, wrapped_noise
 from gs_sim.sources.street.surface import Points, Surface
 
@@ -46,7 +46,7 @@ def car_body_surface(points: Points, bank: NoiseBank) -> Surface:
     albedo = torch.lerp(albedo, torch.full_like(albedo, 0.025), grille[:, None])
     plate = stripe(y, 0.26, px) * stripe(z - lamp_z + 0.27, 0.055, px) * is_end
     letters = (
-        (hash_unit(torch.floor(y / 0.045).long() + 99, points.seeds) > 0.45)
+        (draws_at(bank, torch.floor(y / 0.045), torch.zeros_like(y), points.seeds)[:, 0] > 0.45)
         & (y.abs() < 0.22)
         & ((z - lamp_z + 0.27).abs() < 0.035)
     )

@@ -92,7 +92,7 @@ def _write(street: Street, bag: BagWriter, event: Event) -> None:
     else:
         mounted = street.rig.camera(event.sensor)
         world_from_camera = pose_at(street.world_from_rig, stamp_ns) @ mounted.rig_from_camera
-        rgb = street_image(street, mounted.name, mounted.raw_camera, world_from_camera, stamp_ns)
+        rgb = street_image(street, mounted.name, (mounted.raw_camera, world_from_camera), stamp_ns)
         frame_id = f"{mounted.name}_optical_frame"
         bag.write_image(f"/{mounted.name}/image_raw", frame_id, stamp_ns, rgb)
         bag.write_camera_info(f"/{mounted.name}/camera_info", frame_id, stamp_ns, mounted.raw_camera)
