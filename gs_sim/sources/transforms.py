@@ -127,12 +127,16 @@ def poses_between(
     return target_from_source
 
 
+def is_connected(tree: TransformTree, target: str, source: str) -> bool:
+    """Whether a chain of links, still or moving, leads from one frame to the other."""
+    return target == source or any(target in group and source in group for group in islands(tree))
+
+
 def is_mounted(tree: TransformTree, target: str, source: str) -> bool:
     """Whether the frames are connected by links that never move."""
-    try:
-        return all(step.link in tree.static for step in chain_between(tree, target, source))
-    except FrameLinkError:
+    if not is_connected(tree, target, source):
         return False
+    return all(step.link in tree.static for step in chain_between(tree, target, source))
 
 
 def mount(tree: TransformTree, target: str, source: str) -> Float64[Tensor, "4 4"]:

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from gs_sim.errors import MessageError
-from gs_sim.sources.messages.camera_info import camera_from_info, optical_from_camera, stereo_offset_m
+from gs_sim.sources.messages.camera_info import camera_from_info, stereo_rectification, stereo_offset_m
 from gs_sim.sources.messages.detections import detections_from_message
 from gs_sim.sources.messages.point_cloud import decode_cloud
 from gs_sim.sources.messages.point_time import find_point_time, point_stamps_ns
@@ -227,14 +227,16 @@ def test_binning_and_a_region_of_interest_keep_the_rays() -> None:
 def test_a_stereo_rectification_turns_the_raw_camera() -> None:
     turn = np.array([[0, -1, 0], [1, 0, 0], [0, 0, 1.0]])
     info = camera_info("", [], r=turn.reshape(-1))
-    assert torch.equal(optical_from_camera(info, is_rectified=False)[:3, :3], torch.from_numpy(turn))
-    assert torch.equal(optical_from_camera(info, is_rectified=True), torch.eye(4, dtype=torch.float64))
+    assert torch.equal(stereo_rectification(info, is_rectified=False)[:3, :3], torch.from_numpy(turn))
+    assert torch.equal(stereo_rectification(info, is_rectified=True), torch.eye(4, dtype=torch.float64))
     unset = camera_info("", [], r=np.zeros(9))
-    assert torch.equal(optical_from_camera(unset, is_rectified=False), torch.eye(4, dtype=torch.float64))
+    assert torch.equal(stereo_rectification(unset, is_rectified=False), torch.eye(4, dtype=torch.float64))
 
 
 def pose(w: float, x: float, y: float, z: float, at: float = 1.0) -> Any:
-    return Fields(position=Fields(x=at, y=2.0, z=3.0), orientation=Fields(w=float(w), x=float(x), y=float(y), z=float(z)))
+    return Fields(
+        position=Fields(x=at, y=2.0, z=3.0), orientation=Fields(w=float(w), x=float(x), y=float(y), z=float(z))
+    )
 
 
 def test_quaternions_are_xyzw_and_normalised() -> None:

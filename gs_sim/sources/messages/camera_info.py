@@ -97,7 +97,7 @@ def fitting(lens: LensModel, d: Sequence[float]) -> tuple[float, ...]:
     return tuple([*d, *([0.0] * count)][:count])
 
 
-def optical_from_camera(message: Any, *, is_rectified: bool) -> Float64[Tensor, "4 4"]:
+def stereo_rectification(message: Any, *, is_rectified: bool) -> Float64[Tensor, "4 4"]:
     """How the camera is turned in its tf frame.
 
     By ROS's definition the optical frame is that of the *rectified* image: R takes raw rays into it. The identity for
