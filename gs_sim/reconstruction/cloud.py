@@ -1,7 +1,7 @@
 """LiDAR of a whole drive as coloured points: the static world, and each actor in its box."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float, Float32, Float64, Int64
@@ -17,6 +17,8 @@ from gs_sim.sensing.sweep import Sweep
 FINEST_VOXEL_M = 0.04
 COMPACT_ABOVE = 2_000_000
 """Gathered points are thinned to the finest voxels whenever there are more than this."""
+MAX_DEPTH_LAG_NS = 100_000_000
+"""A sweep further from a view in time says nothing about its depth."""
 MIN_RANGE_M = 2.0
 """Nearer returns are mostly the vehicle itself."""
 
@@ -69,8 +71,8 @@ def sweep_in_world(recording: Recording, sweep: Sweep) -> Float64[Tensor, "n 3"]
     """Points of a sweep in the world, each moved by the rig's pose at its own time."""
     rig_from_lidar = recording.rig.lidar(sweep.lidar_name).rig_from_lidar
     points_rig = transform_points(rig_from_lidar, sweep.points_lidar.double())
-    points_rig = points_rig[sweep.points_lidar.norm(dim=-1) > MIN_RANGE_M]
-    stamps_ns = sweep.point_stamps_ns[sweep.points_lidar.norm(dim=-1) > MIN_RANGE_M]
+    is_far_enough = sweep.points_lidar.norm(dim=-1) > MIN_RANGE_M
+    points_rig, stamps_ns = points_rig[is_far_enough], sweep.point_stamps_ns[is_far_enough]
     # Poses are interpolated on a 1 ms grid: at 20 m/s that is 2 cm, below LiDAR noise.
     ticks, which = torch.unique(stamps_ns // 1_000_000, return_inverse=True)
     world_from_rig = rig_poses_at(recording, ticks * 1_000_000)
@@ -163,9 +165,9 @@ def visible_indices(
     return inside[depth_m[inside] <= front[cell] * 1.05 + 0.2]
 
 
-def lidar_depth_maps(recording: Recording, views: Sequence[TrainingView]) -> list[tuple[Tensor, Tensor]]:
-    """For each view, pixels (flat index) and depths of the nearest-in-time sweep of each LiDAR."""
-    maps: list[tuple[list[Tensor], list[Tensor]]] = [([], []) for _ in views]
+def with_lidar_depth(recording: Recording, views: Sequence[TrainingView]) -> tuple[TrainingView, ...]:
+    """Give each view the depths that the nearest sweep of each LiDAR measured, at most 0.1 s away."""
+    measured: list[list[tuple[Tensor, Tensor]]] = [[] for _ in views]
     for lidar in recording.rig.lidars:
         stamps_ns = recording.sweep_stamps_ns(lidar.name)
         if not len(stamps_ns):
@@ -173,12 +175,15 @@ def lidar_depth_maps(recording: Recording, views: Sequence[TrainingView]) -> lis
         nearest = [int((stamps_ns - view.stamp_ns).abs().argmin()) for view in views]
         for sweep in recording.sweeps(lidar.name, sorted(set(nearest))):
             points_world = sweep_in_world(recording, sweep).float()
-            for view, (flat, depths), index in zip(views, maps, nearest, strict=True):
-                if index != sweep.index or abs(sweep.stamp_ns - view.stamp_ns) > 100_000_000:
-                    continue
-                pixels, depth_m = project(points_world, view)
-                seen = visible_indices(pixels, depth_m, view, cell_px=4)
-                flat.append(pixels[seen, 1].long() * view.camera.width_px + pixels[seen, 0].long())
-                depths.append(depth_m[seen])
-    empty = (torch.zeros(0, dtype=torch.int64), torch.zeros(0))
-    return [(torch.cat(flat), torch.cat(depths)) if flat else empty for flat, depths in maps]
+            for view, of_view, index in zip(views, measured, nearest, strict=True):
+                if index == sweep.index and abs(sweep.stamp_ns - view.stamp_ns) <= MAX_DEPTH_LAG_NS:
+                    pixels, depth_m = project(points_world, view)
+                    seen = visible_indices(pixels, depth_m, view, cell_px=4)
+                    flat = pixels[seen, 1].long() * view.camera.width_px + pixels[seen, 0].long()
+                    of_view.append((flat, depth_m[seen]))
+    return tuple(
+        replace(view, lidar_pixels=torch.cat([f for f, _ in parts]), lidar_depth_m=torch.cat([d for _, d in parts]))
+        if parts
+        else view
+        for view, parts in zip(views, measured, strict=True)
+    )

@@ -3,6 +3,7 @@
 The delicate part, editing leaf tensors together with their Adam state, is written once in `keep_and_append`.
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from gs_sim.errors import ConfigError
 from gs_sim.geometry.pose import rotation_from_quaternion
-from gs_sim.reconstruction.trainable import DISTANT, LEAVES, Trainable
+from gs_sim.reconstruction.trainable import LEAVES, Trainable
 
 
 @dataclass(frozen=True)
@@ -64,66 +65,43 @@ def densify(
     gradients: ScreenGradients,
     room: int,
     settings: DensifySettings,
-    generator: torch.Generator,
 ) -> int:
     """Clone or split the most pulled Gaussians, at most `room` of them; returns how many were added."""
     pull = gradients.mean()
-    pull = torch.where(trainable.segment == DISTANT, pull * 0.5, pull)
-    most = min(room, int(len(trainable) * settings.grow_fraction))
-    most = min(most, int((pull > settings.min_gradient).sum()))
+    most = min(room, int(len(trainable) * settings.grow_fraction), int((pull > settings.min_gradient).sum()))
     if most <= 0:
         return 0
     chosen = pull.topk(most).indices
     with torch.no_grad():
+        axis = trainable.log_scales[chosen].argmax(dim=-1)
         width_px = trainable.log_scales[chosen].exp().amax(dim=-1) / trainable.pixel_m[chosen]
         is_wide = width_px > settings.split_above_px
-        _halve(trainable, chosen[is_wide])
-        offsets = _spread(trainable, chosen, generator)
-    added = keep_and_append(trainable, optimiser, torch.ones_like(pull, dtype=torch.bool), chosen)
-    with torch.no_grad():
-        copies = torch.arange(len(trainable) - added, len(trainable), device=chosen.device)
-        wide_old, wide_new = chosen[is_wide], copies[is_wide]
-        trainable.offsets_px[wide_old] += offsets[is_wide]
-        trainable.offsets_px[wide_new] -= offsets[is_wide]
-        narrow_old, narrow_new = chosen[~is_wide], copies[~is_wide]
-        # Two copies of one Gaussian with the opacity that together equals the old one (Rota Bulo et al. 2024).
-        opacity = trainable.opacity_logits[narrow_old].sigmoid()
+        rotation = rotation_from_quaternion(trainable.quaternions[chosen])
+        along = rotation[torch.arange(most, device=axis.device), :, axis] * width_px[:, None]
+        # A wide one becomes two halves along its longest axis. Copies of a narrow one share an opacity that
+        # together equals the old one (Rota Bulo et al. 2024) and part a little, or their gradients stay equal.
+        trainable.log_scales[chosen[is_wide], axis[is_wide]] -= math.log(1.6)
+        opacity = trainable.opacity_logits[chosen].sigmoid()
         shared = (1 - (1 - opacity).sqrt()).clamp(1e-4, 0.9999).logit()
-        trainable.opacity_logits[narrow_old] = shared
-        trainable.opacity_logits[narrow_new] = shared
-        trainable.offsets_px[narrow_new] += 0.3 * offsets[~is_wide]
-    return added
+        trainable.opacity_logits[chosen] = torch.where(is_wide, trainable.opacity_logits[chosen], shared)
+    keep_and_append(trainable, optimiser, torch.ones_like(pull, dtype=torch.bool), chosen)
+    with torch.no_grad():
+        shift_px = along * torch.where(is_wide, 0.5, 0.2)[:, None]
+        trainable.offsets_px[chosen] += shift_px
+        trainable.offsets_px[-most:] -= shift_px
+    return most
 
 
 def prune(trainable: Trainable, optimiser: torch.optim.Optimizer, settings: DensifySettings) -> int:
     """Remove faint and non-finite Gaussians; returns how many."""
     with torch.no_grad():
-        is_finite = torch.stack(
-            [
-                getattr(trainable, n).flatten(1).isfinite().all(1)
-                if getattr(trainable, n).dim() > 1
-                else getattr(trainable, n).isfinite()
-                for n in LEAVES
-            ]
-        ).all(dim=0)
+        leaves = [getattr(trainable, name) for name in LEAVES]
+        is_finite = torch.stack([leaf.reshape(len(leaf), -1).isfinite().all(dim=-1) for leaf in leaves]).all(dim=0)
         keep = is_finite & (trainable.opacity_logits.sigmoid() > settings.prune_opacity)
     removed = int((~keep).sum())
     if removed:
         keep_and_append(trainable, optimiser, keep, keep.new_zeros(0, dtype=torch.int64))
     return removed
-
-
-def _halve(trainable: Trainable, index: Int64[Tensor, "m"]) -> None:
-    """Shrink Gaussians along their longest axis, as their two halves will be."""
-    axis = trainable.log_scales[index].argmax(dim=-1)
-    trainable.log_scales[index, axis] -= 0.69
-
-
-def _spread(trainable: Trainable, index: Int64[Tensor, "m"], generator: torch.Generator) -> Float32[Tensor, "m 3"]:
-    """A random shift for each pair, one standard deviation of its shape, in pixels."""
-    noise = torch.randn(len(index), 3, generator=generator).to(index.device) * trainable.log_scales[index].exp()
-    rotated = torch.einsum("nij,nj->ni", rotation_from_quaternion(trainable.quaternions[index]), noise)
-    return rotated / trainable.pixel_m[index, None]
 
 
 def keep_and_append(

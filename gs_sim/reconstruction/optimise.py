@@ -90,14 +90,13 @@ class Optimisation:
         self,
         scene: Scene,
         views: Sequence[TrainingView],
-        depths: Sequence[tuple[Tensor, Tensor]],
         settings: OptimiseSettings,
         generator: torch.Generator,
         device: torch.device,
     ) -> None:
         self._scene, self._views, self._settings, self._generator = scene, views, settings, generator
         self._device = device
-        self._depths = [_dense_depth(view, *sparse).to(device) for view, sparse in zip(views, depths, strict=True)]
+        self._depths = [_dense_depth(view).to(device) for view in views]
         self._targets = [view.rgb.to(device) for view in views]
         centres = torch.stack([view.world_from_camera[:3, 3] for view in views]).float()
         self.trainable = trainable_from(scene, centres, views[0].camera.fx, settings.sh_degree).to(device)
@@ -144,7 +143,7 @@ class Optimisation:
             gaussians, rasterizer_views(view, world_from_camera, self._device), screen_offsets=shift_px
         )
         loss = self._loss(rendering, index)
-        loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it unannotated
+        loss.backward()
         assert shift_px.grad is not None
         self._gradients.add(shift_px.grad, rendering.radii_px)
         self._optimiser.step()
@@ -181,7 +180,7 @@ class Optimisation:
         settings = self._settings.densify
         if settings.from_fraction <= done <= settings.until_fraction:
             room = max_gaussians - len(self.trainable)
-            densify(self.trainable, self._optimiser, self._gradients, room, settings, self._generator)
+            densify(self.trainable, self._optimiser, self._gradients, room, settings)
         prune(self.trainable, self._optimiser, settings)
         self._gradients = ScreenGradients(len(self.trainable), self._device)
 
@@ -210,8 +209,8 @@ def _adam(
     return torch.optim.Adam(groups, eps=1e-15, fused=True)
 
 
-def _dense_depth(view: TrainingView, flat: Tensor, depth_m: Tensor) -> Float32[Tensor, "1 h w"]:
+def _dense_depth(view: TrainingView) -> Float32[Tensor, "1 h w"]:
     """Sparse LiDAR depths as an image; 0 where there is none."""
     image = torch.zeros(view.camera.height_px * view.camera.width_px)
-    image[flat] = depth_m
+    image[view.lidar_pixels] = view.lidar_depth_m
     return image.reshape(1, view.camera.height_px, view.camera.width_px)

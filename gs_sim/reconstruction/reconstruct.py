@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 
 from gs_sim.errors import ConfigError, MissingFeatureError
-from gs_sim.reconstruction.cloud import lidar_depth_maps
+from gs_sim.reconstruction.cloud import with_lidar_depth
 from gs_sim.reconstruction.initialise import InitialiseSettings, initialise
 from gs_sim.reconstruction.optimise import Optimisation, OptimiseSettings
 from gs_sim.reconstruction.views import choose_cameras, load_training_views
@@ -109,11 +109,11 @@ def reconstruct(recording: Recording, settings: ReconstructionSettings, hooks: H
     hooks.progress(Progress("read images", 0, 1))
     cameras = choose_cameras(recording, settings.cameras)
     views = load_training_views(recording, cameras, settings.width_px, settings.holdout)
+    views = with_lidar_depth(recording, views)
     hooks.progress(Progress("initialise", 0, 1))
     first = initialise(recording, views, settings.max_gaussians, settings.initialise)
-    depths = lidar_depth_maps(recording, views)
     generator = torch.Generator().manual_seed(settings.seed)
-    optimisation = Optimisation(first, views, depths, settings.optimise, generator, device)
+    optimisation = Optimisation(first, views, settings.optimise, generator, device)
     refine_s = hooks.clock()
     checkpoints, was_interrupted = _run(optimisation, settings, hooks)
     scene = optimisation.scene()

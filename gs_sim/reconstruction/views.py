@@ -1,10 +1,10 @@
 """The images a scene is made from, resized and in memory, each with its camera and pose."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
-from jaxtyping import Float64, Int64, UInt8
+from jaxtyping import Float32, Float64, Int64, UInt8
 from torch import Tensor
 
 from gs_sim.errors import InputError
@@ -27,6 +27,10 @@ class TrainingView:
     camera: Camera
     rgb: UInt8[Tensor, "h w 3"]
     world_from_camera: Float64[Tensor, "4 4"]
+    lidar_pixels: Int64[Tensor, "m"] = field(default_factory=lambda: torch.zeros(0, dtype=torch.int64))
+    """Flat indices of pixels whose depth LiDAR measured at about the same moment."""
+    lidar_depth_m: Float32[Tensor, "m"] = field(default_factory=lambda: torch.zeros(0))
+    """Their depths: z in the camera frame."""
 
 
 def choose_cameras(recording: Recording, names: Iterable[str]) -> tuple[str, ...]:
@@ -91,7 +95,7 @@ def rasterizer_views(view: TrainingView, world_from_camera: Float64[Tensor, "4 4
 
 
 def reduce_view(view: TrainingView, factor: int) -> TrainingView:
-    """The same view at 1/factor of its size, by averaging."""
+    """The same view at 1/factor of its size, by averaging; without LiDAR depth."""
     height, width = view.camera.height_px // factor, view.camera.width_px // factor
     planes = view.rgb.permute(2, 0, 1)[None].float()
     small = torch.nn.functional.interpolate(planes, size=(height, width), mode="area")[0]
@@ -104,4 +108,11 @@ def reduce_view(view: TrainingView, factor: int) -> TrainingView:
         cx=view.camera.cx * width / view.camera.width_px,
         cy=view.camera.cy * height / view.camera.height_px,
     )
-    return replace(view, camera=camera, rgb=small.permute(1, 2, 0).round().to(torch.uint8))
+    return TrainingView(
+        view.camera_name,
+        view.index,
+        view.stamp_ns,
+        camera,
+        small.permute(1, 2, 0).round().to(torch.uint8),
+        view.world_from_camera,
+    )
