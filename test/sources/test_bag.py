@@ -23,7 +23,8 @@ from gs_sim.geometry.camera import Camera
 from gs_sim.geometry.trajectory import pose_at
 from gs_sim.geometry.warp import rectified_camera, warp_image
 from gs_sim.sensing.checks import check_recording
-from gs_sim.sources.bag import BagSettings, open_bag
+from gs_sim.sources.bag import open_bag
+from gs_sim.sources.bag_settings import BagSettings
 
 
 @pytest.mark.parametrize("storage", ["mcap", "sqlite3"])

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from gs_sim.errors import MessageError
-from gs_sim.sources.messages.camera_info import camera_from_info, stereo_rectification, stereo_offset_m
+from gs_sim.sources.messages.camera_info import camera_from_info, stereo_offset_m, stereo_rectification
 from gs_sim.sources.messages.detections import detections_from_message
 from gs_sim.sources.messages.point_cloud import decode_cloud
 from gs_sim.sources.messages.point_time import find_point_time, point_stamps_ns
