@@ -40,8 +40,8 @@ def _measure_bag(arguments: argparse.Namespace, bag: Path) -> dict[str, object]:
     say(
         f"{'method':<10}{'seconds':>9}{'step':>8}{'PSNR dB':>9}{'SSIM':>8}{'actors dB':>11}{'depth m':>9}{'Gaussians':>11}"
     )
-    recording = open_bag(bag, BagSettings())
-    result = run_reconstruct_benchmark(recording, with_budget(settings, arguments.budget_s), _print_row)
+    with open_bag(bag, BagSettings()) as recording:
+        result = run_reconstruct_benchmark(recording, with_budget(settings, arguments.budget_s), _print_row)
     say(f"{result.num_views} training views; initialised in {result.seconds_initialise:.1f} s")
     return {**asdict(result), "bag": bag.name, "peak_memory_mb": peak_memory_mb()}
 

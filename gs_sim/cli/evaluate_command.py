@@ -17,20 +17,20 @@ def run(arguments: argparse.Namespace) -> int:
     """Judge, print, and write the report."""
     device = choose_device(arguments.device)
     folder = open_scene(arguments.scene, device)
-    recording = open_recording_of(folder, arguments.bag)
     settings = EvaluationSettings(
         cameras=arguments.cameras or folder.cameras,
         holdout=arguments.holdout or 0,
         width_px=arguments.width or folder.width_px,
     )
     book = PictureBook()
-    with ProgressDisplay() as display:
+    with ProgressDisplay() as display, open_recording_of(folder, arguments.bag) as recording:
 
         def on_frame(comparison: FrameComparison, done: int, total: int) -> None:
             book.add(comparison)
             display.update("evaluate", done, total, f"PSNR {comparison.score.psnr_db:.2f} dB")
 
         evaluation = evaluate(folder.scene, recording, settings, on_frame)
+        skipped = dict(recording.skipped)
     source = ReportSource(
         title=arguments.scene.resolve().name,
         recording_name=arguments.bag.name,
@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json is not None:
         write_json(arguments.json, evaluation_document(evaluation))
     _print(evaluation)
-    for sentence, count in recording.skipped.items():
+    for sentence, count in skipped.items():
         warn(f"{count} skipped: {sentence}")
     say(f"The report is {report}")
     return 0

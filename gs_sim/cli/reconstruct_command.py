@@ -3,6 +3,7 @@
 import argparse
 import os
 import time
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -36,9 +37,9 @@ def run(arguments: argparse.Namespace) -> int:
     settings = _settings(arguments)
     _refuse_output(arguments.output)
     start_s = time.perf_counter()
-    with ProgressDisplay() as display:
+    with ProgressDisplay() as display, ExitStack() as opened:
         display.update("open bag" if arguments.poses == "bag" else "LiDAR odometry", 0, 1)
-        recording = open_recording(arguments.bag, settings.bag, arguments.poses)
+        recording = opened.enter_context(open_recording(arguments.bag, settings.bag, arguments.poses))
         with stop_on_interrupt() as wish:
 
             def on_progress(progress: Progress) -> None:
@@ -48,9 +49,9 @@ def run(arguments: argparse.Namespace) -> int:
             result = reconstruct(recording, settings, Hooks(time.perf_counter, on_progress, wish))
             save_scene(result.scene, arguments.output)
             seconds = time.perf_counter() - start_s
-    report = reconstruction_report(recording, settings, result, seconds)
-    report |= {"bag": arguments.bag.name, "poses": arguments.poses}
-    write_json(arguments.output / REPORT, report)
+            report = reconstruction_report(recording, settings, result, seconds)
+            report |= {"bag": arguments.bag.name, "poses": arguments.poses}
+            write_json(arguments.output / REPORT, report)
     _print(arguments, recording, result, seconds)
     return INTERRUPTED if result.was_interrupted else 0
 
