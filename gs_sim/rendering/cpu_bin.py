@@ -5,141 +5,205 @@ and in the same order whatever the number of threads.
 """
 
 import math
+from typing import NamedTuple
 
 import numba
 import numpy as np
 import numpy.typing as npt
 
-from gs_sim.rendering.cpu_project import CHUNK, DEPTH, KA, LOG2_O, REACH_X, REACH_Y, SLOPE, TILT, X, Y
-from gs_sim.rendering.cpu_runtime import PARALLEL, SERIAL
+from gs_sim.rendering.cpu_runtime import INLINE, PARALLEL, SERIAL
+from gs_sim.rendering.cpu_splat import (
+    CHUNK,
+    DEPTH,
+    KA,
+    LOG2_255,
+    LOG2_O,
+    REACH_Y,
+    SLOPE,
+    SPLAT_WIDTH,
+    TILE,
+    TILT,
+    Bins,
+    Floats,
+    Ints,
+    Rects,
+    Splats,
+    X,
+    Y,
+    tile_span,
+)
 
-Floats = npt.NDArray[np.float32]
-Ints = npt.NDArray[np.int32]
+Keys = npt.NDArray[np.uint32]
 
-TILE = 16
-"""Pixels along each side of a tile; one row is one vector of 16 floats."""
-SLACK_PX = np.float32(1e-2)
-"""Extents are widened by this much, so that rounding never loses a pixel at the edge."""
-RADIX_BITS = 11
-LOG2_255 = np.float32(7.994353436858858)
+f32 = np.float32
+RADIX = 2048
+PASSES = 3
+"""11 bits each; the bits of positive floats sort as the floats do."""
+
+
+class Order(NamedTuple):
+    """Splats from near to far."""
+
+    rows: Ints
+    rects: Rects
+    """In the same order; the tiles they touch."""
+
+
+def bin_splats(splats: Splats, size_hw: tuple[int, int]) -> Bins:
+    """Sort the splats of a view into its tiles."""
+    num_x, num_y = -(-size_hw[1] // TILE), -(-size_hw[0] // TILE)
+    order = Order(*depth_order(splats))
+    num_rows, num_tiles = len(splats.rects), num_x * num_y
+    starts, slots, per_splat = (np.empty(num, np.int32) for num in (num_tiles + 1, num_rows, num_rows))
+    bins = Bins(np.empty((0, 2), np.int32), starts, slots, per_splat, num_x)
+    per_tile = np.empty((2 * numba.get_num_threads(), num_tiles), np.int32)
+    count_pairs(splats.rows, order, bins, per_tile)
+    running_starts(per_tile, starts)
+    running_slots(per_splat, splats.counts, slots)
+    bins = bins._replace(pairs=np.empty((starts[-1], 2), np.int32))
+    fill_pairs(splats.rows, order, bins, per_tile)
+    return bins
+
+
+@numba.njit(**INLINE)
+def _radix_pass(keys: Keys, rows: Ints, starts: npt.NDArray[np.int64], shift: int, out: tuple[Keys, Ints]) -> None:
+    out_keys, out_rows = out
+    for j in range(keys.shape[0]):
+        digit = np.int64((keys[j] >> np.uint32(shift)) & np.uint32(RADIX - 1))
+        at = starts[digit]
+        starts[digit] = at + 1
+        out_keys[at] = keys[j]
+        out_rows[at] = rows[j]
 
 
 @numba.njit(**SERIAL)
-def depth_order(splats: Floats, counts: Ints) -> Ints:
-    """Rows of the splats from near to far; equal depths keep the order of the Gaussians."""
-    m = counts.sum()
+def depth_order(splats: Splats) -> tuple[Ints, Rects]:
+    """Rows and tile rectangles of the splats from near to far; equal depths keep the order of the Gaussians."""
+    m = splats.counts.sum()
     rows, keys = np.empty(m, np.int32), np.empty(m, np.uint32)
+    starts = np.zeros((PASSES, RADIX), np.int64)
+    bits = splats.rows.view(np.uint32)
     j = 0
-    for chunk in range(counts.shape[0]):
-        for row in range(chunk * CHUNK, chunk * CHUNK + counts[chunk]):
-            rows[j] = row
-            keys[j] = splats[row, DEPTH : DEPTH + 1].view(np.uint32)[0]
+    for chunk in range(splats.counts.shape[0]):
+        for row in range(chunk * CHUNK, chunk * CHUNK + splats.counts[chunk]):
+            key = bits[row * SPLAT_WIDTH + DEPTH]
+            rows[j], keys[j] = row, key
+            for k in range(PASSES):
+                starts[k, np.int64((key >> np.uint32(11 * k)) & np.uint32(RADIX - 1))] += 1
             j += 1
+    for k in range(PASSES):
+        before = 0
+        for digit in range(RADIX):
+            count = starts[k, digit]
+            starts[k, digit] = before
+            before += count
     other_rows, other_keys = np.empty(m, np.int32), np.empty(m, np.uint32)
-    for shift in (0, 11, 22):
-        starts = np.zeros((1 << RADIX_BITS) + 1, np.int64)
-        for j in range(m):
-            starts[((keys[j] >> np.uint32(shift)) & np.uint32(2047)) + 1] += 1
-        for b in range(1 << RADIX_BITS):
-            starts[b + 1] += starts[b]
-        for j in range(m):
-            b = (keys[j] >> np.uint32(shift)) & np.uint32(2047)
-            other_rows[starts[b]] = rows[j]
-            other_keys[starts[b]] = keys[j]
-            starts[b] += 1
+    for k in range(PASSES):
+        _radix_pass(keys, rows, starts[k], 11 * k, (other_keys, other_rows))
         rows, other_rows, keys, other_keys = other_rows, rows, other_keys, keys
-    return rows
+    rects = np.empty((m, 4), np.int16)
+    for j in range(m):
+        for side in range(4):
+            rects[j, side] = splats.rects[rows[j], side]
+    return rows, rects
 
 
-@numba.njit(inline="always", **SERIAL)
-def tile_span(low: float, high: float, num: int) -> tuple[int, int]:
-    """First tile and one past the last whose pixel centres may lie within [low, high]."""
-    first = math.ceil(max(low, np.float32(-1)) - np.float32(0.5))
-    last = math.floor(min(high, np.float32(num * TILE + 1)) - np.float32(0.5))
-    return max(first, 0) // TILE, min((last + TILE) // TILE, num)
+@numba.njit(**INLINE)
+def _band_span(splats: Floats, at: int, band: int, num_x: int) -> tuple[int, int]:
+    """First tile and one past the last, in one row of tiles, that the ellipse alpha >= 1/255 touches."""
+    x, y = splats[at + X], splats[at + Y]
+    top = f32(band * TILE) + f32(0.5) - y
+    bottom = top + f32(TILE - 1)
+    widest = (splats[at + LOG2_O] + LOG2_255) / -splats[at + KA]
+    shrink = widest / (splats[at + REACH_Y] * splats[at + REACH_Y])
+    right_y = min(max(splats[at + TILT], top), bottom)
+    left_y = min(max(-splats[at + TILT], top), bottom)
+    right = splats[at + SLOPE] * right_y + math.sqrt(max(widest - shrink * right_y * right_y, f32(0)))
+    left = splats[at + SLOPE] * left_y - math.sqrt(max(widest - shrink * left_y * left_y, f32(0)))
+    return tile_span(x + left, x + right, num_x)
 
 
-@numba.njit(inline="always", **SERIAL)
-def band_span(splat: Floats, band: int, num_x: int) -> tuple[int, int]:
-    """First tile and one past the last of one row of tiles that the ellipse alpha >= 1/255 touches."""
-    half = np.float32(0.5)
-    top = np.float32(band * TILE) + half - splat[Y]
-    bottom = top + np.float32(TILE - 1)
-    budget = (splat[LOG2_O] + LOG2_255) / -splat[KA]
-    ratio = budget / (splat[REACH_Y] * splat[REACH_Y])
-    right_y = min(max(splat[TILT], top), bottom)
-    left_y = min(max(-splat[TILT], top), bottom)
-    right = splat[SLOPE] * right_y + math.sqrt(max(budget - ratio * right_y * right_y, np.float32(0)))
-    left = splat[SLOPE] * left_y - math.sqrt(max(budget - ratio * left_y * left_y, np.float32(0)))
-    return tile_span(splat[X] + left - SLACK_PX, splat[X] + right + SLACK_PX, num_x)
+@numba.njit(**INLINE)
+def _span(splats: Floats, order: Order, j: int, band: int, num_x: int) -> tuple[int, int]:
+    """Tiles that splat j of the order touches in one row of tiles: exact only where it can cut some off."""
+    rects = order.rects
+    first, last = np.int64(rects[j, 0]), np.int64(rects[j, 2])
+    if last - first < 2 or rects[j, 3] - rects[j, 1] < 2:
+        return first, last
+    exact_first, exact_last = _band_span(splats, np.int64(order.rows[j]) * SPLAT_WIDTH, band, num_x)
+    return max(first, exact_first), min(last, exact_last)
 
 
-@numba.njit(inline="always", **SERIAL)
-def bands(splat: Floats, num_y: int) -> tuple[int, int]:
-    """First row of tiles a splat touches and one past the last."""
-    return tile_span(splat[Y] - splat[REACH_Y] - SLACK_PX, splat[Y] + splat[REACH_Y] + SLACK_PX, num_y)
+@numba.njit(**INLINE)
+def _share(num: int, part: int, parts: int) -> tuple[int, int]:
+    """Begin and end of one part of `num` things."""
+    size = (num + parts - 1) // parts
+    return part * size, min(num, (part + 1) * size)
+
+
+@numba.njit(**INLINE)
+def _count_part(splats: Floats, order: Order, bins: Bins, part: int, per_tile: Ints) -> None:
+    tiles, num_x = per_tile[part], bins.num_x
+    tiles[:] = 0
+    begin, end = _share(order.rows.shape[0], part, per_tile.shape[0])
+    for j in range(begin, end):
+        total = 0
+        for band in range(order.rects[j, 1], order.rects[j, 3]):
+            first, last = _span(splats, order, j, band, num_x)
+            for tile in range(band * num_x + first, band * num_x + last):
+                tiles[tile] += 1
+            total += max(last - first, 0)
+        bins.per_splat[order.rows[j]] = total
 
 
 @numba.njit(**PARALLEL)
-def count_pairs(splats: Floats, order: Ints, num_x: int, num_y: int, per_tile: Ints, per_splat: Ints) -> None:
-    """Count splats per (part of the order, tile) and tiles per splat."""
-    parts = per_tile.shape[0]
-    size = (order.shape[0] + parts - 1) // parts
-    for part in numba.prange(parts):
-        tiles = per_tile[part]
-        tiles[:] = 0
-        for j in range(part * size, min(order.shape[0], (part + 1) * size)):
-            splat = splats[order[j]]
-            first_y, last_y = bands(splat, num_y)
-            total = 0
-            for band in range(first_y, last_y):
-                first, last = band_span(splat, band, num_x)
-                for tile in range(band * num_x + first, band * num_x + last):
-                    tiles[tile] += 1
-                total += max(last - first, 0)
-            per_splat[order[j]] = total
+def count_pairs(splats: Floats, order: Order, bins: Bins, per_tile: Ints) -> None:
+    """Count splats per (part of the order, tile), and tiles per splat."""
+    for part in numba.prange(per_tile.shape[0]):
+        _count_part(splats, order, bins, part, per_tile)
 
 
 @numba.njit(**SERIAL)
 def running_starts(per_tile: Ints, tile_starts: Ints) -> None:
     """Turn counts per (part, tile) into where each part writes, and note where each tile's list starts."""
-    total = 0
+    before = 0
     for tile in range(per_tile.shape[1]):
-        tile_starts[tile] = total
+        tile_starts[tile] = before
         for part in range(per_tile.shape[0]):
             count = per_tile[part, tile]
-            per_tile[part, tile] = total
-            total += count
-    tile_starts[per_tile.shape[1]] = total
+            per_tile[part, tile] = before
+            before += count
+    tile_starts[per_tile.shape[1]] = before
 
 
 @numba.njit(**SERIAL)
 def running_slots(per_splat: Ints, counts: Ints, slots: Ints) -> None:
-    """First pair slot of each splat, in the order of the splats' rows; one more entry at the end of each chunk."""
-    total = 0
+    """First pair slot of each splat, in the order of rows."""
+    before = 0
     for chunk in range(counts.shape[0]):
-        base = chunk * CHUNK
-        for row in range(base, base + counts[chunk]):
-            slots[row] = total
-            total += per_splat[row]
+        for row in range(chunk * CHUNK, chunk * CHUNK + counts[chunk]):
+            slots[row] = before
+            before += per_splat[row]
+
+
+@numba.njit(**INLINE)
+def _fill_part(splats: Floats, order: Order, bins: Bins, part: int, per_tile: Ints) -> None:
+    at, num_x = per_tile[part], bins.num_x
+    begin, end = _share(order.rows.shape[0], part, per_tile.shape[0])
+    for j in range(begin, end):
+        row = order.rows[j]
+        slot = bins.slots[row]
+        for band in range(order.rects[j, 1], order.rects[j, 3]):
+            first, last = _span(splats, order, j, band, num_x)
+            for tile in range(band * num_x + first, band * num_x + last):
+                bins.pairs[at[tile], 0] = row
+                bins.pairs[at[tile], 1] = slot
+                at[tile] += 1
+                slot += 1
 
 
 @numba.njit(**PARALLEL)
-def fill_pairs(splats: Floats, order: Ints, num_x: int, num_y: int, per_tile: Ints, slots: Ints, pairs: Ints) -> None:
-    """Write (row of the splat, pair slot) into the tiles' lists."""
-    parts = per_tile.shape[0]
-    size = (order.shape[0] + parts - 1) // parts
-    for part in numba.prange(parts):
-        at = per_tile[part]
-        for j in range(part * size, min(order.shape[0], (part + 1) * size)):
-            row = order[j]
-            splat = splats[row]
-            slot = slots[row]
-            first_y, last_y = bands(splat, num_y)
-            for band in range(first_y, last_y):
-                first, last = band_span(splat, band, num_x)
-                for tile in range(band * num_x + first, band * num_x + last):
-                    pairs[at[tile], 0] = row
-                    pairs[at[tile], 1] = slot
-                    at[tile] += 1
-                    slot += 1
+def fill_pairs(splats: Floats, order: Order, bins: Bins, per_tile: Ints) -> None:
+    """Write every pair into its tile's list."""
+    for part in numba.prange(per_tile.shape[0]):
+        _fill_part(splats, order, bins, part, per_tile)

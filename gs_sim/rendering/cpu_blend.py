@@ -1,183 +1,128 @@
-"""Front-to-back blending of each tile's splats, and its gradient.
+"""Front-to-back blending of each tile's splats.
 
-A row of 16 pixels is one vector: no branch depends on a single pixel. A pixel that has stopped carries
-its transmittance negated. The gradient walks front to back too: what lies behind a splat is what the
-forward pass found in all minus what has been passed, so transmittances are recomputed exactly as they were,
-never divided back.
+A row of 16 pixels is one vector (`cpu_lanes`): no branch depends on a single pixel. A pixel that has
+stopped carries its transmittance negated. Every 16 splats a row that has stopped as a whole is struck off.
 """
 
 import numba
 import numpy as np
 import numpy.typing as npt
 
-from gs_sim.rendering.cpu_bin import SLACK_PX, TILE
-from gs_sim.rendering.cpu_project import BLUE, DEPTH, GREEN, KA, KB, KC, LOG2_O, MIN_ALPHA, REACH_Y, RED, X, Y
-from gs_sim.rendering.cpu_runtime import PARALLEL, SERIAL
-
-Floats = npt.NDArray[np.float32]
-Ints = npt.NDArray[np.int32]
+from gs_sim.rendering.cpu_lanes import bits, larger, ramp, smaller, spread, where
+from gs_sim.rendering.cpu_lanes_memory import exp2, load, negative, prefetch, store
+from gs_sim.rendering.cpu_runtime import INLINE, PARALLEL
+from gs_sim.rendering.cpu_splat import (
+    BLUE,
+    DEPTH,
+    GREEN,
+    KA,
+    KB,
+    KC,
+    LOG2_O,
+    MIN_ALPHA,
+    REACH_Y,
+    RED,
+    SLACK_PX,
+    SPLAT_WIDTH,
+    TILE,
+    Bins,
+    Floats,
+    Images,
+    X,
+    Y,
+)
 
 f32 = np.float32
 MAX_ALPHA = f32(0.999)
 MIN_TRANSMITTANCE = f32(1e-4)
-PAIR_WIDTH = 10
-"""Sums over a tile's pixels per pair: e, e dx, e dy, e dx^2, e dx dy, e dy^2 (e = dLoss/d log alpha), then w times
-the gradients of red, green, blue and depth."""
+MIN_EXPONENT = f32(-30)
 CHECK_EVERY = 16
+AHEAD = 6
+"""Splats of a tile lie anywhere in memory: fetch this many pairs ahead."""
+CHANNELS = 5
+"""Per row of pixels: transmittance, then the weighted sums of red, green, blue and depth."""
+ROW = CHANNELS * TILE
 
 
-@numba.njit(inline="always", **SERIAL)
-def exp2(p: float) -> float:
-    """2 to the power p, -126 <= p <= 0, relative error below 3e-7; vectorises, which calls into libm do not."""
-    n = np.int32(p - f32(0.5))
-    f = p - f32(n)
-    poly = f32(0.0013333558)
-    poly = poly * f + f32(0.009618129)
-    poly = poly * f + f32(0.0555041087)
-    poly = poly * f + f32(0.240226507)
-    poly = poly * f + f32(0.693147182)
-    poly = poly * f + f32(1)
-    return poly * np.int32((n + np.int32(127)) << np.int32(23)).view(np.float32)
-
-
-@numba.njit(inline="always", **SERIAL)
-def pixel_rows(splat: Floats, top: int) -> tuple[int, int]:
-    """First row of the tile that starts at pixel row `top` that the splat reaches, and one past the last."""
-    first = np.ceil(splat[Y] - splat[REACH_Y] - SLACK_PX - f32(0.5)) - f32(top)
-    last = np.floor(splat[Y] + splat[REACH_Y] + SLACK_PX - f32(0.5)) - f32(top)
+@numba.njit(**INLINE)
+def pixel_rows(splats: Floats, at: int, top: int) -> tuple[int, int]:
+    """First row of the tile starting at pixel row `top` that a splat reaches, and one past the last."""
+    reach = splats[at + REACH_Y] + SLACK_PX
+    first = np.ceil(splats[at + Y] - reach - f32(0.5)) - f32(top)
+    last = np.floor(splats[at + Y] + reach - f32(0.5)) - f32(top)
     return int(max(first, f32(0))), int(min(last, f32(TILE - 1))) + 1
 
 
+@numba.njit(**INLINE)
+def strike_rows(state: Floats, stride: int, alive: npt.NDArray[np.uint8]) -> int:
+    """Note which rows still have a pixel that goes on, and count them."""
+    count = 0
+    for row in range(TILE):
+        goes_on = bits(load(state, row * stride) > f32(0)) != 0
+        alive[row] = goes_on
+        count += goes_on
+    return count
+
+
+@numba.njit(**INLINE)
+def _blend_splat(splats: Floats, at: int, corner: tuple[int, int], state: Floats, alive: npt.NDArray[np.uint8]) -> None:
+    left, top = corner
+    first, last = pixel_rows(splats, at, top)
+    dx = ramp() + (f32(left) + f32(0.5) - splats[at + X])
+    kc, z = splats[at + KC], splats[at + DEPTH]
+    red, green, blue = splats[at + RED], splats[at + GREEN], splats[at + BLUE]
+    along, across = dx * dx * splats[at + KA] + splats[at + LOG2_O], dx * splats[at + KB]
+    for row in range(first, last):
+        if alive[row] == 0:
+            continue
+        dy = f32(top + row) + f32(0.5) - splats[at + Y]
+        i = row * ROW
+        alpha = smaller(exp2(larger((across + kc * dy) * dy + along, MIN_EXPONENT)), MAX_ALPHA)
+        alpha = where(alpha >= MIN_ALPHA, alpha, f32(0))
+        t = load(state, i)
+        taken = t * alpha
+        rest = t - taken
+        goes_on = rest > MIN_TRANSMITTANCE
+        w = where(goes_on, taken, f32(0))
+        store(state, i, where(goes_on, rest, negative(t)))
+        store(state, i + TILE, load(state, i + TILE) + w * red)
+        store(state, i + 2 * TILE, load(state, i + 2 * TILE) + w * green)
+        store(state, i + 3 * TILE, load(state, i + 3 * TILE) + w * blue)
+        store(state, i + 4 * TILE, load(state, i + 4 * TILE) + w * z)
+
+
+@numba.njit(**INLINE)
+def _write(state: Floats, corner: tuple[int, int], images: Images) -> None:
+    left, top = corner
+    height, width = images.depth.shape
+    for row in range(min(TILE, height - top)):
+        for j in range(min(TILE, width - left)):
+            y, x, i = top + row, left + j, row * ROW + j
+            covered = f32(1) - abs(state[i])
+            images.opacity[y, x] = covered
+            images.depth[y, x] = state[i + 4 * TILE] / covered if covered > 0 else f32(0)
+            for channel in range(3):
+                images.colour[y, x, channel] = state[i + (1 + channel) * TILE]
+
+
+@numba.njit(**INLINE)
+def _blend_tile(splats: Floats, bins: Bins, images: Images, tile: int) -> None:
+    corner = (tile % bins.num_x * TILE, tile // bins.num_x * TILE)
+    state = np.zeros(TILE * ROW, np.float32)
+    for row in range(TILE):
+        store(state, row * ROW, spread(f32(1)))
+    alive = np.ones(TILE, np.uint8)
+    end = bins.tile_starts[tile + 1]
+    for p in range(bins.tile_starts[tile], end):
+        prefetch(splats, bins.pairs[min(p + AHEAD, end - 1), 0] * SPLAT_WIDTH)
+        _blend_splat(splats, bins.pairs[p, 0] * SPLAT_WIDTH, corner, state, alive)
+        if p % CHECK_EVERY == 0 and strike_rows(state, ROW, alive) == 0:
+            break
+    _write(state, corner, images)
+
+
 @numba.njit(**PARALLEL)
-def blend(
-    splats: Floats, pairs: Ints, tile_starts: Ints, num_x: int, colour: Floats, depth: Floats, opacity: Floats
-) -> None:
+def blend(splats: Floats, bins: Bins, images: Images) -> None:
     """Render every tile."""
-    height, width = depth.shape
-    for tile in numba.prange(tile_starts.shape[0] - 1):
-        left, top = tile % num_x * TILE, tile // num_x * TILE
-        state = np.zeros((TILE, 5, TILE), np.float32)
-        state[:, 0, :] = 1
-        alive = np.ones(TILE, np.bool_)
-        num_alive = TILE
-        for p in range(tile_starts[tile], tile_starts[tile + 1]):
-            splat = splats[pairs[p, 0]]
-            first, last = pixel_rows(splat, top)
-            ka, kb = splat[KA], splat[KB]
-            red, green, blue, z = splat[RED], splat[GREEN], splat[BLUE], splat[DEPTH]
-            x0 = f32(left) + f32(0.5) - splat[X]
-            for row in range(first, last):
-                if not alive[row]:
-                    continue
-                dy = f32(top + row) + f32(0.5) - splat[Y]
-                k0, k1 = splat[LOG2_O] + splat[KC] * dy * dy, kb * dy
-                for j in range(TILE):
-                    dx = x0 + f32(j)
-                    alpha = min(exp2(max((ka * dx + k1) * dx + k0, f32(-30))), MAX_ALPHA)
-                    alpha = alpha if alpha >= MIN_ALPHA else f32(0)
-                    t = state[row, 0, j]
-                    rest = t * (f32(1) - alpha)
-                    goes_on = rest > MIN_TRANSMITTANCE
-                    w = t * alpha if goes_on else f32(0)
-                    state[row, 0, j] = rest if goes_on else -abs(t)
-                    state[row, 1, j] += w * red
-                    state[row, 2, j] += w * green
-                    state[row, 3, j] += w * blue
-                    state[row, 4, j] += w * z
-            if p % CHECK_EVERY == 0:
-                num_alive = 0
-                for row in range(TILE):
-                    alive[row] = np.max(state[row, 0]) > 0
-                    num_alive += alive[row]
-                if num_alive == 0:
-                    break
-        for row in range(min(TILE, height - top)):
-            for j in range(min(TILE, width - left)):
-                y, x = top + row, left + j
-                covered = f32(1) - abs(state[row, 0, j])
-                opacity[y, x] = covered
-                depth[y, x] = state[row, 4, j] / covered if covered > 0 else f32(0)
-                for channel in range(3):
-                    colour[y, x, channel] = state[row, 1 + channel, j]
-
-
-@numba.njit(**PARALLEL)
-def blend_backward(
-    splats: Floats, pairs: Ints, tile_starts: Ints, num_x: int, grads: Floats, pair_grads: Floats
-) -> None:
-    """Sum the gradient over each pair's pixels into its slot.
-
-    `grads` [5, h, w]: gradients of the weighted sums of red, green, blue, depth and of the weights themselves,
-    then the total over all splats of weight times gradient of weight.
-    """
-    height, width = grads.shape[1], grads.shape[2]
-    for tile in numba.prange(tile_starts.shape[0] - 1):
-        left, top = tile % num_x * TILE, tile // num_x * TILE
-        state = np.zeros((TILE, 7, TILE), np.float32)
-        sums = np.zeros((7, TILE), np.float32)
-        alive = np.ones(TILE, np.bool_)
-        num_alive = TILE
-        for row in range(TILE):
-            for j in range(TILE):
-                if top + row < height and left + j < width:
-                    state[row, 0, j] = 1
-                    for channel in range(6):
-                        state[row, 1 + channel, j] = grads[channel, top + row, left + j]
-                else:
-                    state[row, 0, j] = -1
-        for p in range(tile_starts[tile], tile_starts[tile + 1]):
-            out = pair_grads[pairs[p, 1]]
-            if num_alive == 0:
-                out[:] = 0
-                continue
-            splat = splats[pairs[p, 0]]
-            first, last = pixel_rows(splat, top)
-            ka, kb = splat[KA], splat[KB]
-            red, green, blue, z = splat[RED], splat[GREEN], splat[BLUE], splat[DEPTH]
-            x0 = f32(left) + f32(0.5) - splat[X]
-            sums[:] = 0
-            for row in range(first, last):
-                if not alive[row]:
-                    continue
-                dy = f32(top + row) + f32(0.5) - splat[Y]
-                k0, k1 = splat[LOG2_O] + splat[KC] * dy * dy, kb * dy
-                for j in range(TILE):
-                    dx = x0 + f32(j)
-                    raw = exp2(max((ka * dx + k1) * dx + k0, f32(-30)))
-                    alpha = min(raw, MAX_ALPHA)
-                    alpha = alpha if alpha >= MIN_ALPHA else f32(0)
-                    t = state[row, 0, j]
-                    through = f32(1) - alpha
-                    rest = t * through
-                    goes_on = rest > MIN_TRANSMITTANCE
-                    w = t * alpha if goes_on else f32(0)
-                    state[row, 0, j] = rest if goes_on else -abs(t)
-                    g0, g1, g2, g3 = state[row, 1, j], state[row, 2, j], state[row, 3, j], state[row, 4, j]
-                    q = red * g0 + green * g1 + blue * g2 + z * g3 + state[row, 5, j]
-                    behind = state[row, 6, j] - w * q
-                    state[row, 6, j] = behind
-                    e = w * q - alpha * behind / through
-                    e = e if goes_on and raw < MAX_ALPHA else f32(0)
-                    sums[0, j] += e
-                    sums[1, j] += e * dy
-                    sums[2, j] += e * dy * dy
-                    sums[3, j] += w * g0
-                    sums[4, j] += w * g1
-                    sums[5, j] += w * g2
-                    sums[6, j] += w * g3
-            out[:] = 0
-            for j in range(TILE):
-                dx = x0 + f32(j)
-                out[0] += sums[0, j]
-                out[1] += sums[0, j] * dx
-                out[2] += sums[1, j]
-                out[3] += sums[0, j] * dx * dx
-                out[4] += sums[1, j] * dx
-                out[5] += sums[2, j]
-                for channel in range(4):
-                    out[6 + channel] += sums[3 + channel, j]
-            if p % CHECK_EVERY == 0:
-                num_alive = 0
-                for row in range(TILE):
-                    alive[row] = np.max(state[row, 0]) > 0
-                    num_alive += alive[row]
+    for tile in numba.prange(bins.tile_starts.shape[0] - 1):
+        _blend_tile(splats, bins, images, tile)

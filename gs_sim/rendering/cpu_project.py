@@ -1,158 +1,281 @@
 """Gaussians to splats: pinhole projection of mean and covariance (EWA, Zwicker et al. 2001), colour, extent.
 
-A splat is one row of `SPLAT_WIDTH` numbers, what blending reads; chunk k of the Gaussians writes its
-visible ones from row k * CHUNK on, so that chunks need not wait for each other.
+Sixteen Gaussians at a time: a block's numbers are laid out by quantity in a scratch array, computed
+as lanes, and the visible ones written out as splats.
 """
 
-import math
+from typing import NamedTuple
 
 import numba
 import numpy as np
 import numpy.typing as npt
 
-from gs_sim.rendering.cpu_harmonics import harmonics
-from gs_sim.rendering.cpu_runtime import PARALLEL, SERIAL
-
-Floats = npt.NDArray[np.float32]
-Ints = npt.NDArray[np.int32]
+from gs_sim.rendering.cpu_harmonics import store_harmonics
+from gs_sim.rendering.cpu_lanes import WIDTH, bits, larger, magnitude, root, smaller
+from gs_sim.rendering.cpu_lanes_memory import exp2, load, log2, store
+from gs_sim.rendering.cpu_runtime import INLINE, PARALLEL
+from gs_sim.rendering.cpu_splat import (
+    CHUNK,
+    BLUE,
+    GAUSSIAN,
+    GREEN,
+    X,
+    Y,
+    REACH_X,
+    REACH_Y,
+    LOG2_255,
+    LOG2_E,
+    RED,
+    SPLAT_WIDTH,
+    TILE,
+    Floats,
+    Splats,
+    tile_span,
+)
 
 f32 = np.float32
-CHUNK = 1024
 NEAR_M = f32(0.01)
 DILATION_PX2 = f32(0.3)
 """Added to the projected covariance, so that no splat falls between pixels (3DGS, gsplat's eps2d)."""
 FOV_MARGIN = 0.3
-MIN_ALPHA = f32(1 / 255)
-LOG2_E = f32(1.4426950408889634)
+"""The Jacobian is taken no further out than this much beyond each edge of the view, in half images (gsplat)."""
 HUGE = f32(1e18)
+LARGEST = f32(3.4028235e38)
 
-SPLAT_WIDTH = 16
-X, Y, KA, KB, KC, LOG2_O, RED, GREEN, BLUE, DEPTH, REACH_X, REACH_Y, TILT, SLOPE, GAUSSIAN = range(15)
-"""Columns: centre; exponent of 2 = KA dx^2 + KB dx dy + KC dy^2 + LOG2_O; colour; z; half extents in pixels;
-y at which the ellipse reaches its right end; -b/a, its axis of symmetry in each row; the Gaussian's index."""
+BLOCK = 64
+IN_MEAN, IN_SCALE, IN_QUATERNION, IN_LOGIT, IN_OFFSET = 0, 3, 6, 10, 11
+OUT_SPLAT, OUT_DIRECTION, OUT_BASIS = 13, 27, 30
+"""Rows of the scratch array, BLOCK numbers each: what is known of a Gaussian; the first 14 columns of its splat;
+the direction from the camera to it; its spherical harmonics."""
+SCRATCH_ROWS = 46
 
 
-def camera_row(
-    camera_from_world: Floats, centre_world: Floats, intrinsics: Floats, width_px: int, height_px: int
-) -> Floats:
-    """All numbers the projection needs of one view: R (9), t (3), centre (3), fx, fy, cx, cy, limits of x/z and y/z."""
+class Cloud(NamedTuple):
+    """Gaussians as flat arrays."""
+
+    means: Floats
+    log_scales: Floats
+    quaternions: Floats
+    opacity_logits: Floats
+    sh: Floats
+    """k * 3 numbers per Gaussian."""
+    offsets: Floats
+    """Screen offsets in pixels, or empty."""
+
+
+class View(NamedTuple):
+    """One pinhole view."""
+
+    camera: Floats
+    """R (9), t (3), centre in the world (3), fx, fy, cx, cy, then the limits of x/z and of y/z in the Jacobian."""
+    width: int
+    height: int
+
+
+def view_of(camera_from_world: Floats, centre_world: Floats, intrinsics: Floats, size_hw: tuple[int, int]) -> View:
+    """All that projection needs of one view."""
+    height, width = size_hw
     fx, fy, cx, cy = intrinsics[0, 0], intrinsics[1, 1], intrinsics[0, 2], intrinsics[1, 2]
-    margin_x, margin_y = FOV_MARGIN * 0.5 * width_px / fx, FOV_MARGIN * 0.5 * height_px / fy
-    limits = [
-        -(cx / fx + margin_x),
-        (width_px - cx) / fx + margin_x,
-        -(cy / fy + margin_y),
-        (height_px - cy) / fy + margin_y,
-    ]
-    numbers = [*camera_from_world[:3, :3].ravel(), *camera_from_world[:3, 3], *centre_world, fx, fy, cx, cy, *limits]
-    return np.array(numbers, np.float32)
+    margin_x, margin_y = FOV_MARGIN * 0.5 * width / fx, FOV_MARGIN * 0.5 * height / fy
+    low_high_x = [-(cx / fx + margin_x), (width - cx) / fx + margin_x]
+    low_high_y = [-(cy / fy + margin_y), (height - cy) / fy + margin_y]
+    pose = [*camera_from_world[:3, :3].ravel(), *camera_from_world[:3, 3], *centre_world]
+    return View(np.array([*pose, fx, fy, cx, cy, *low_high_x, *low_high_y], np.float32), width, height)
 
 
-@numba.njit(inline="always", **SERIAL)
-def rotation(w: float, x: float, y: float, z: float, out: Floats) -> None:
-    """Write the rotation matrix of a unit quaternion, row by row."""
+@numba.njit(**INLINE)
+def stage(cloud: Cloud, i: int, scratch: Floats, j: int) -> None:
+    """Put Gaussian i at place j of a block."""
+    for c in range(3):
+        scratch[(IN_MEAN + c) * BLOCK + j] = cloud.means[3 * i + c]
+        scratch[(IN_SCALE + c) * BLOCK + j] = cloud.log_scales[3 * i + c]
+    for c in range(4):
+        scratch[(IN_QUATERNION + c) * BLOCK + j] = cloud.quaternions[4 * i + c]
+
+
+@numba.njit(**INLINE)
+def rotation_lanes(scratch: Floats, j: int) -> tuple:  # type: ignore[type-arg]
+    """Rotation matrices of the quaternions at place j, row by row; then the unit quaternions and 1 / their norm."""
+    at = IN_QUATERNION * BLOCK + j
+    w, x, y, z = load(scratch, at), load(scratch, at + BLOCK), load(scratch, at + 2 * BLOCK), load(scratch, at + 3 * BLOCK)
+    inverse = f32(1) / root(w * w + x * x + y * y + z * z)
+    w, x, y, z = w * inverse, x * inverse, y * inverse, z * inverse
     one, two = f32(1), f32(2)
-    out[0] = one - two * (y * y + z * z)
-    out[1] = two * (x * y - w * z)
-    out[2] = two * (x * z + w * y)
-    out[3] = two * (x * y + w * z)
-    out[4] = one - two * (x * x + z * z)
-    out[5] = two * (y * z - w * x)
-    out[6] = two * (x * z - w * y)
-    out[7] = two * (y * z + w * x)
-    out[8] = one - two * (x * x + y * y)
+    return (
+        (one - (y * y + z * z) * two, (x * y - w * z) * two, (x * z + w * y) * two),
+        ((x * y + w * z) * two, one - (x * x + z * z) * two, (y * z - w * x) * two),
+        ((x * z - w * y) * two, (y * z + w * x) * two, one - (x * x + y * y) * two),
+        (w, x, y, z, inverse),
+    )
+
+
+@numba.njit(**INLINE)
+def camera_lanes(scratch: Floats, j: int, camera: Floats) -> tuple:  # type: ignore[type-arg]
+    """Means at place j in the camera frame."""
+    mx, my, mz = load(scratch, j), load(scratch, BLOCK + j), load(scratch, 2 * BLOCK + j)
+    return (
+        mx * camera[0] + my * camera[1] + mz * camera[2] + camera[9],
+        mx * camera[3] + my * camera[4] + mz * camera[5] + camera[10],
+        mx * camera[6] + my * camera[7] + mz * camera[8] + camera[11],
+    )
+
+
+@numba.njit(**INLINE)
+def slopes(x: object, y: object, inverse_z: object, camera: Floats) -> tuple:  # type: ignore[type-arg]
+    """x/z and y/z, kept within the limits for the Jacobian."""
+    return (
+        smaller(larger(x * inverse_z, camera[19]), camera[20]),
+        smaller(larger(y * inverse_z, camera[21]), camera[22]),
+    )
+
+
+@numba.njit(**INLINE)
+def axis_lanes(scratch: Floats, j: int, camera: Floats, jacobian: tuple, r: tuple) -> tuple:  # type: ignore[type-arg]
+    """Both rows of J R_view, and both rows of J R_view R S: the splat's covariance is their product, dilated."""
+    jx, jy, tx, ty = jacobian
+    ax, ay, az = jx * (camera[0] - tx * camera[6]), jx * (camera[1] - tx * camera[7]), jx * (camera[2] - tx * camera[8])
+    bx, by, bz = jy * (camera[3] - ty * camera[6]), jy * (camera[4] - ty * camera[7]), jy * (camera[5] - ty * camera[8])
+    at = IN_SCALE * BLOCK + j
+    sx = exp2(smaller(larger(load(scratch, at) * LOG2_E, f32(-120)), f32(120)))
+    sy = exp2(smaller(larger(load(scratch, at + BLOCK) * LOG2_E, f32(-120)), f32(120)))
+    sz = exp2(smaller(larger(load(scratch, at + 2 * BLOCK) * LOG2_E, f32(-120)), f32(120)))
+    r0, r1, r2, _ = r
+    p = (
+        sx * (ax * r0[0] + ay * r1[0] + az * r2[0]),
+        sy * (ax * r0[1] + ay * r1[1] + az * r2[1]),
+        sz * (ax * r0[2] + ay * r1[2] + az * r2[2]),
+    )
+    q = (
+        sx * (bx * r0[0] + by * r1[0] + bz * r2[0]),
+        sy * (bx * r0[1] + by * r1[1] + bz * r2[1]),
+        sz * (bx * r0[2] + by * r1[2] + bz * r2[2]),
+    )
+    return (ax, ay, az), (bx, by, bz), (sx, sy, sz), p, q
+
+
+@numba.njit(**INLINE)
+def _put(scratch: Floats, row: int, j: int, value: object) -> None:
+    store(scratch, row * BLOCK + j, value)
+
+
+@numba.njit(**INLINE)
+def _project_lanes(scratch: Floats, j: int, view: View) -> int:
+    """Compute the splats of 16 places; the bits of those to draw."""
+    camera = view.camera
+    x, y, z = camera_lanes(scratch, j, camera)
+    inverse_z = f32(1) / z
+    tx, ty = slopes(x, y, inverse_z, camera)
+    jacobian = (inverse_z * camera[15], inverse_z * camera[16], tx, ty)
+    u = x * jacobian[0] + camera[17] + load(scratch, IN_OFFSET * BLOCK + j)
+    v = y * jacobian[1] + camera[18] + load(scratch, (IN_OFFSET + 1) * BLOCK + j)
+    _, _, _, p, q = axis_lanes(scratch, j, camera, jacobian, rotation_lanes(scratch, j))
+    pp, qq = p[0] * p[0] + p[1] * p[1] + p[2] * p[2], q[0] * q[0] + q[1] * q[1] + q[2] * q[2]
+    xx, yy, xy = pp + DILATION_PX2, qq + DILATION_PX2, p[0] * q[0] + p[1] * q[1] + p[2] * q[2]
+    # Lagrange's identity: for a thin splat xx yy - xy^2 would cancel to nothing
+    c0, c1, c2 = p[1] * q[2] - p[2] * q[1], p[2] * q[0] - p[0] * q[2], p[0] * q[1] - p[1] * q[0]
+    det = c0 * c0 + c1 * c1 + c2 * c2 + (pp + yy) * DILATION_PX2
+    logit = load(scratch, IN_LOGIT * BLOCK + j)
+    odds = exp2(smaller(larger(logit * -LOG2_E, f32(-120)), f32(120)))
+    log2_opacity = f32(0) - log2(odds + f32(1))
+    reach2 = (log2_opacity + LOG2_255) * (f32(2) / LOG2_E)
+    reach_x, reach_y = root(reach2 * xx), root(reach2 * yy)
+    inverse = f32(1) / det
+    _put(scratch, OUT_SPLAT, j, u)
+    _put(scratch, OUT_SPLAT + 1, j, v)
+    _put(scratch, OUT_SPLAT + 2, j, yy * inverse * (f32(-0.5) * LOG2_E))
+    _put(scratch, OUT_SPLAT + 3, j, xy * inverse * LOG2_E)
+    _put(scratch, OUT_SPLAT + 4, j, xx * inverse * (f32(-0.5) * LOG2_E))
+    _put(scratch, OUT_SPLAT + 5, j, log2_opacity)
+    _put(scratch, OUT_SPLAT + 9, j, z)
+    _put(scratch, OUT_SPLAT + 10, j, reach_x)
+    _put(scratch, OUT_SPLAT + 11, j, reach_y)
+    _put(scratch, OUT_SPLAT + 12, j, reach_x * xy / xx)
+    _put(scratch, OUT_SPLAT + 13, j, xy / yy)
+    is_finite = magnitude(logit) <= LARGEST
+    for c in range(3):
+        is_finite = is_finite & (magnitude(load(scratch, (IN_SCALE + c) * BLOCK + j)) <= LARGEST)
+    is_drawn = is_finite & (z >= NEAR_M) & (z < HUGE) & (det < HUGE) & (xx < HUGE) & (yy < HUGE) & (reach2 >= f32(0))
+    is_drawn = is_drawn & (u + reach_x > f32(0)) & (u - reach_x < f32(view.width))
+    return bits(is_drawn & (v + reach_y > f32(0)) & (v - reach_y < f32(view.height)))
+
+
+@numba.njit(**INLINE)
+def directions(scratch: Floats, j: int, camera: Floats) -> tuple:  # type: ignore[type-arg]
+    """Unit directions from the camera to 16 places, and 1 / distance."""
+    dx = load(scratch, j) - camera[12]
+    dy, dz = load(scratch, BLOCK + j) - camera[13], load(scratch, 2 * BLOCK + j) - camera[14]
+    inverse = f32(1) / root(dx * dx + dy * dy + dz * dz)
+    return (dx * inverse, dy * inverse, dz * inverse), inverse
+
+
+@numba.njit(**INLINE)
+def _write_splat(cloud: Cloud, view: View, scratch: Floats, splats: Splats, place: tuple[int, int, int]) -> int:
+    """Write Gaussian i at place j of the block to a row of splats; how many were written."""
+    i, j, row = place
+    k = cloud.sh.shape[0] // cloud.opacity_logits.shape[0] // 3
+    red = green = blue = f32(0.5)
+    for b in range(k):
+        basis, at = scratch[(OUT_BASIS + b) * BLOCK + j], 3 * (i * k + b)
+        red += basis * cloud.sh[at]
+        green += basis * cloud.sh[at + 1]
+        blue += basis * cloud.sh[at + 2]
+    if not abs(red) + abs(green) + abs(blue) < HUGE:
+        return 0
+    at = row * SPLAT_WIDTH
+    for column in range(14):
+        splats.rows[at + column] = scratch[(OUT_SPLAT + column) * BLOCK + j]
+    splats.rows[at + RED] = max(red, f32(0))
+    splats.rows[at + GREEN] = max(green, f32(0))
+    splats.rows[at + BLUE] = max(blue, f32(0))
+    splats.rows.view(np.int32)[at + GAUSSIAN] = i
+    x, y = splats.rows[at + X], splats.rows[at + Y]
+    reach_x, reach_y = splats.rows[at + REACH_X], splats.rows[at + REACH_Y]
+    first_x, last_x = tile_span(x - reach_x, x + reach_x, (view.width + TILE - 1) // TILE)
+    first_y, last_y = tile_span(y - reach_y, y + reach_y, (view.height + TILE - 1) // TILE)
+    rect = splats.rects[row]
+    rect[0], rect[1], rect[2], rect[3] = first_x, first_y, last_x, last_y
+    splats.radii[i] = np.ceil(max(reach_x, reach_y))
+    return 1
+
+
+@numba.njit(**INLINE)
+def _project_block(cloud: Cloud, view: View, start: int, splats: Splats, scratch: Floats) -> None:
+    """Project the Gaussians from `start` on and append their splats to those of the chunk."""
+    n, chunk = cloud.opacity_logits.shape[0], start // CHUNK
+    k = cloud.sh.shape[0] // n // 3
+    for j in range(BLOCK):
+        i = start + j
+        if i >= n:
+            scratch[IN_LOGIT * BLOCK + j] = f32(-1e3)
+            continue
+        stage(cloud, i, scratch, j)
+        scratch[IN_LOGIT * BLOCK + j] = cloud.opacity_logits[i]
+        splats.radii[i] = 0
+        if cloud.offsets.shape[0] > 0:
+            scratch[IN_OFFSET * BLOCK + j] = cloud.offsets[2 * i]
+            scratch[(IN_OFFSET + 1) * BLOCK + j] = cloud.offsets[2 * i + 1]
+    for j0 in range(0, BLOCK, WIDTH):
+        drawn = _project_lanes(scratch, j0, view)
+        if drawn == 0:
+            continue
+        direction, _ = directions(scratch, j0, view.camera)
+        store_harmonics(scratch, OUT_BASIS * BLOCK + j0, BLOCK, k, direction)
+        for lane in range(WIDTH):
+            if (drawn >> lane) & 1:
+                row = chunk * CHUNK + splats.counts[chunk]
+                splats.counts[chunk] += _write_splat(cloud, view, scratch, splats, (start + j0 + lane, j0 + lane, row))
+
+
+@numba.njit(**INLINE)
+def _project_chunk(cloud: Cloud, view: View, splats: Splats, chunk: int) -> None:
+    scratch = np.zeros(SCRATCH_ROWS * BLOCK, np.float32)
+    end = min(cloud.opacity_logits.shape[0], (chunk + 1) * CHUNK)
+    for start in range(chunk * CHUNK, end, BLOCK):
+        _project_block(cloud, view, start, splats, scratch)
 
 
 @numba.njit(**PARALLEL)
-def project(
-    means: Floats,
-    log_scales: Floats,
-    quaternions: Floats,
-    opacity_logits: Floats,
-    sh: Floats,
-    offsets: Floats,
-    camera: Floats,
-    width: int,
-    height: int,
-    splats: Floats,
-    radii: Floats,
-    counts: Ints,
-) -> None:
-    """Fill `splats`, `radii` and the number of splats of each chunk."""
-    n, k = means.shape[0], sh.shape[1]
-    one, half = f32(1), f32(0.5)
-    for chunk in numba.prange(counts.shape[0]):
-        basis = np.empty(16, np.float32)
-        r = np.empty(9, np.float32)
-        row = chunk * CHUNK
-        for i in range(chunk * CHUNK, min(n, (chunk + 1) * CHUNK)):
-            radii[i] = 0
-            mx, my, mz = means[i, 0], means[i, 1], means[i, 2]
-            z = camera[6] * mx + camera[7] * my + camera[8] * mz + camera[11]
-            if not (z >= NEAR_M and z < HUGE):
-                continue
-            x = camera[0] * mx + camera[1] * my + camera[2] * mz + camera[9]
-            y = camera[3] * mx + camera[4] * my + camera[5] * mz + camera[10]
-            fx, fy = camera[15], camera[16]
-            opacity = one / (one + math.exp(-opacity_logits[i]))
-            if not opacity >= MIN_ALPHA:
-                continue
-            rz = one / z
-            u, v = fx * x * rz + camera[17] + offsets[i, 0], fy * y * rz + camera[18] + offsets[i, 1]
-            tx = min(max(x * rz, camera[19]), camera[20])
-            ty = min(max(y * rz, camera[21]), camera[22])
-            qw, qx, qy, qz = quaternions[i, 0], quaternions[i, 1], quaternions[i, 2], quaternions[i, 3]
-            rq = one / math.sqrt(qw * qw + qx * qx + qy * qy + qz * qz)
-            rotation(qw * rq, qx * rq, qy * rq, qz * rq, r)
-            xx, xy, yy = DILATION_PX2, f32(0), DILATION_PX2
-            jx, jy = fx * rz, fy * rz
-            ax, ay, az = (
-                jx * (camera[0] - tx * camera[6]),
-                jx * (camera[1] - tx * camera[7]),
-                jx * (camera[2] - tx * camera[8]),
-            )
-            bx, by, bz = (
-                jy * (camera[3] - ty * camera[6]),
-                jy * (camera[4] - ty * camera[7]),
-                jy * (camera[5] - ty * camera[8]),
-            )
-            for axis in range(3):
-                s = math.exp(log_scales[i, axis])
-                p = s * (ax * r[axis] + ay * r[3 + axis] + az * r[6 + axis])
-                q = s * (bx * r[axis] + by * r[3 + axis] + bz * r[6 + axis])
-                xx += p * p
-                xy += p * q
-                yy += q * q
-            det = xx * yy - xy * xy
-            if not (det > 0 and det < HUGE and xx < HUGE and yy < HUGE):
-                continue
-            reach = math.sqrt(f32(2) * math.log(opacity * f32(255)))
-            reach_x, reach_y = reach * math.sqrt(xx), reach * math.sqrt(yy)
-            if not (u + reach_x > 0 and u - reach_x < width and v + reach_y > 0 and v - reach_y < height):
-                continue
-            dx, dy, dz = mx - camera[12], my - camera[13], mz - camera[14]
-            rd = one / math.sqrt(dx * dx + dy * dy + dz * dz)
-            harmonics(k, dx * rd, dy * rd, dz * rd, basis)
-            red, green, blue = half, half, half
-            for j in range(k):
-                red += basis[j] * sh[i, j, 0]
-                green += basis[j] * sh[i, j, 1]
-                blue += basis[j] * sh[i, j, 2]
-            if not abs(red) + abs(green) + abs(blue) < HUGE:
-                continue
-            radii[i] = max(math.ceil(reach_x), math.ceil(reach_y))
-            splat = splats[row]
-            splat[X], splat[Y] = u, v
-            inverse = one / det
-            splat[KA] = -half * LOG2_E * yy * inverse
-            splat[KB] = LOG2_E * xy * inverse
-            splat[KC] = -half * LOG2_E * xx * inverse
-            splat[LOG2_O] = math.log2(opacity)
-            splat[RED], splat[GREEN], splat[BLUE] = max(red, f32(0)), max(green, f32(0)), max(blue, f32(0))
-            splat[DEPTH] = z
-            splat[REACH_X], splat[REACH_Y] = reach_x, reach_y
-            splat[TILT] = reach_x * xy / xx
-            splat[SLOPE] = xy / yy
-            splat[GAUSSIAN : GAUSSIAN + 1].view(np.int32)[0] = i
-            row += 1
-        counts[chunk] = row - chunk * CHUNK
+def project(cloud: Cloud, view: View, splats: Splats) -> None:
+    """Fill the splats of one view; their counts must be zero."""
+    for chunk in numba.prange(splats.counts.shape[0]):
+        _project_chunk(cloud, view, splats, chunk)

@@ -1,179 +1,299 @@
-"""Gradient of the projection: sums the pairs of each splat, then walks `cpu_project.project` backwards.
+"""Gradient of the projection: sums the pairs of each splat, then walks `cpu_project` backwards, 16 splats at a time.
 
 Pose gradients are summed per chunk and the chunks in order, so that the result does not depend on the threads.
 """
 
-import math
+from typing import NamedTuple
 
 import numba
 import numpy as np
 import numpy.typing as npt
 
-from gs_sim.rendering.cpu_blend import PAIR_WIDTH
-from gs_sim.rendering.cpu_harmonics import harmonics, harmonics_slope
+from gs_sim.rendering.cpu_blend_backward import PAIR_WIDTH
+from gs_sim.rendering.cpu_harmonics import harmonics_slope, store_harmonics
+from gs_sim.rendering.cpu_lanes import WIDTH, spread, total, where
+from gs_sim.rendering.cpu_lanes_memory import exp2, load, store
 from gs_sim.rendering.cpu_project import (
-    BLUE,
+    BLOCK,
+    OUT_BASIS,
+    Cloud,
+    axis_lanes,
+    camera_lanes,
+    directions,
+    rotation_lanes,
+    slopes,
+    stage,
+)
+from gs_sim.rendering.cpu_runtime import INLINE, PARALLEL
+from gs_sim.rendering.cpu_splat import (
     CHUNK,
     GAUSSIAN,
-    GREEN,
     KA,
-    KB,
-    KC,
     LOG2_E,
-    LOG2_O,
     RED,
-    rotation,
+    SPLAT_WIDTH,
+    Floats,
+    Ints,
 )
-from gs_sim.rendering.cpu_runtime import PARALLEL
 
-Floats = npt.NDArray[np.float32]
-Ints = npt.NDArray[np.int32]
 f32 = np.float32
+IN_SUM = 10
+"""Row of the scratch array: the sums over a splat's pairs; as in `cpu_project` up to there."""
+IN_CONIC = 20
+"""KA, KB, KC and LOG2_O of the splats."""
+OUT_GRADIENT = 62
+"""Gradients of the mean (3), log scales (3), quaternion (4), opacity logit, screen offset (2)."""
+IN_WEIGHT = 46
+"""Per harmonic: what the colour's gradient makes of it."""
+SCRATCH_ROWS = 75
+NUM_POSE = 15
+"""R (9), t (3), centre (3)."""
+
+
+class Drawn(NamedTuple):
+    """What the forward pass of one view leaves for its gradient."""
+
+    camera: Floats
+    rows: Floats
+    counts: Ints
+    slots: Ints
+    per_splat: Ints
+    """Of a `View`, its `Splats` and its `Bins`; in one level, since numba's parallel loops take tuples apart only once."""
+
+
+class CloudGradients(NamedTuple):
+    """Gradients of a `Cloud`, added to."""
+
+    means: Floats
+    log_scales: Floats
+    quaternions: Floats
+    opacity_logits: Floats
+    sh: Floats
+    offsets: Floats
+    pose: npt.NDArray[np.float64]
+    """[chunks, 15]: R, t, centre."""
+
+
+@numba.njit(**INLINE)
+def _stage_row(cloud: Cloud, drawn: Drawn, pair_grads: Floats, scratch: Floats, place: tuple[int, int]) -> int:
+    """Put the splat of a row, and the sums over its pairs, at place j of the block; the Gaussian's index."""
+    row, j = place
+    rows, at = drawn.rows, row * SPLAT_WIDTH
+    i = np.int64(rows.view(np.int32)[at + GAUSSIAN])
+    stage(cloud, i, scratch, j)
+    for c in range(4):
+        scratch[(IN_CONIC + c) * BLOCK + j] = rows[at + KA + c]
+    for c in range(PAIR_WIDTH):
+        scratch[(IN_SUM + c) * BLOCK + j] = 0
+    first = np.int64(drawn.slots[row])
+    for slot in range(first, first + drawn.per_splat[row]):
+        for c in range(PAIR_WIDTH):
+            scratch[(IN_SUM + c) * BLOCK + j] += pair_grads[slot, c]
+    for c in range(3):
+        if rows[at + RED + c] <= 0:
+            scratch[(IN_SUM + 6 + c) * BLOCK + j] = 0
+    red, green, blue = (IN_SUM + 6) * BLOCK + j, (IN_SUM + 7) * BLOCK + j, (IN_SUM + 8) * BLOCK + j
+    k = cloud.sh.shape[0] // cloud.opacity_logits.shape[0] // 3
+    for b in range(1, k):
+        at = 3 * (i * k + b)
+        weight = cloud.sh[at] * scratch[red] + cloud.sh[at + 1] * scratch[green] + cloud.sh[at + 2] * scratch[blue]
+        scratch[(IN_WEIGHT + b) * BLOCK + j] = weight
+    return i
+
+
+@numba.njit(**INLINE)
+def _splat_lanes(scratch: Floats, j: int) -> tuple:  # type: ignore[type-arg]
+    """Gradients of screen position (u, v), covariance (xx, xy, yy), opacity logit and depth of 16 splats."""
+    at = IN_CONIC * BLOCK + j
+    two = f32(2) / LOG2_E
+    a, b, c = load(scratch, at) * -two, load(scratch, at + BLOCK) * (f32(-1) / LOG2_E), load(scratch, at + 2 * BLOCK) * -two
+    opacity = exp2(load(scratch, at + 3 * BLOCK))
+    at = IN_SUM * BLOCK + j
+    g1, g2 = load(scratch, at + BLOCK), load(scratch, at + 2 * BLOCK)
+    g3, g4, g5 = load(scratch, at + 3 * BLOCK), load(scratch, at + 4 * BLOCK), load(scratch, at + 5 * BLOCK)
+    # -conic (dLoss/dconic) conic, where dLoss/dconic = -1/2 sum e d d^T
+    pa, pb, qa, qb = a * g3 + b * g4, a * g4 + b * g5, b * g3 + c * g4, b * g4 + c * g5
+    covariance = ((pa * a + pb * b) * f32(0.5), (pa * b + pb * c) * f32(0.5), (qa * b + qb * c) * f32(0.5))
+    d_logit = load(scratch, at) * (f32(1) - opacity)
+    return a * g1 + b * g2, b * g1 + c * g2, covariance, d_logit, load(scratch, at + 9 * BLOCK)
+
+
+@numba.njit(**INLINE)
+def _put(scratch: Floats, row: int, j: int, value: object) -> None:
+    store(scratch, (OUT_GRADIENT + row) * BLOCK + j, value)
+
+
+@numba.njit(**INLINE)
+def _put_quaternion(scratch: Floats, j: int, unit: tuple, d0: tuple, d12: tuple) -> None:  # type: ignore[type-arg]
+    """Gradient of the quaternion from that of its rotation matrix (rows d0, d1, d2)."""
+    w, x, y, z, inverse = unit
+    d1, d2 = d12
+    two = f32(2)
+    dw = x * (d2[1] - d1[2]) + y * (d0[2] - d2[0]) + z * (d1[0] - d0[1])
+    dx = w * (d2[1] - d1[2]) + y * (d0[1] + d1[0]) + z * (d0[2] + d2[0]) - x * (d1[1] + d2[2]) * two
+    dy = w * (d0[2] - d2[0]) + x * (d0[1] + d1[0]) + z * (d1[2] + d2[1]) - y * (d0[0] + d2[2]) * two
+    dz = w * (d1[0] - d0[1]) + x * (d0[2] + d2[0]) + y * (d1[2] + d2[1]) - z * (d0[0] + d1[1]) * two
+    along = dw * w + dx * x + dy * y + dz * z
+    inverse = inverse * two
+    _put(scratch, 6, j, (dw - along * w) * inverse)
+    _put(scratch, 7, j, (dx - along * x) * inverse)
+    _put(scratch, 8, j, (dy - along * y) * inverse)
+    _put(scratch, 9, j, (dz - along * z) * inverse)
+
+
+@numba.njit(**INLINE)
+def _shape_lanes(scratch: Floats, j: int, camera: Floats, jacobian: tuple, covariance: tuple) -> tuple:  # type: ignore[type-arg]
+    """Write the gradients of scales and quaternions; give the rows of J R_view and their gradients."""
+    r = rotation_lanes(scratch, j)
+    a, b, s, p, q = axis_lanes(scratch, j, camera, jacobian, r)
+    gxx, gxy, gyy = covariance[0] * f32(2), covariance[1] * f32(2), covariance[2] * f32(2)
+    dp0, dq0 = gxx * p[0] + gxy * q[0], gxy * p[0] + gyy * q[0]
+    dp1, dq1 = gxx * p[1] + gxy * q[1], gxy * p[1] + gyy * q[1]
+    dp2, dq2 = gxx * p[2] + gxy * q[2], gxy * p[2] + gyy * q[2]
+    _put(scratch, 3, j, dp0 * p[0] + dq0 * q[0])
+    _put(scratch, 4, j, dp1 * p[1] + dq1 * q[1])
+    _put(scratch, 5, j, dp2 * p[2] + dq2 * q[2])
+    dp0, dp1, dp2, dq0, dq1, dq2 = dp0 * s[0], dp1 * s[1], dp2 * s[2], dq0 * s[0], dq1 * s[1], dq2 * s[2]
+    d0 = (dp0 * a[0] + dq0 * b[0], dp1 * a[0] + dq1 * b[0], dp2 * a[0] + dq2 * b[0])
+    d1 = (dp0 * a[1] + dq0 * b[1], dp1 * a[1] + dq1 * b[1], dp2 * a[1] + dq2 * b[1])
+    d2 = (dp0 * a[2] + dq0 * b[2], dp1 * a[2] + dq1 * b[2], dp2 * a[2] + dq2 * b[2])
+    _put_quaternion(scratch, j, r[3], d0, (d1, d2))
+    r0, r1, r2, _ = r
+    da = (
+        dp0 * r0[0] + dp1 * r0[1] + dp2 * r0[2],
+        dp0 * r1[0] + dp1 * r1[1] + dp2 * r1[2],
+        dp0 * r2[0] + dp1 * r2[1] + dp2 * r2[2],
+    )
+    db = (
+        dq0 * r0[0] + dq1 * r0[1] + dq2 * r0[2],
+        dq0 * r1[0] + dq1 * r1[1] + dq2 * r1[2],
+        dq0 * r2[0] + dq1 * r2[1] + dq2 * r2[2],
+    )
+    return a, b, da, db
+
+
+@numba.njit(**INLINE)
+def _dot(a: tuple, b: tuple) -> object:  # type: ignore[type-arg]
+    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
+
+
+@numba.njit(**INLINE)
+def _add(pose: Floats, row: int, value: object) -> None:
+    store(pose, row * WIDTH, load(pose, row * WIDTH) + value)
+
+
+@numba.njit(**INLINE)
+def _position_lanes(scratch: Floats, j: int, camera: Floats, pose: Floats) -> tuple:  # type: ignore[type-arg]
+    """Write the gradients of all but mean and harmonics; give that of the mean by projection."""
+    x, y, z = camera_lanes(scratch, j, camera)
+    du, dv, covariance, d_logit, d_depth = _splat_lanes(scratch, j)
+    _put(scratch, 10, j, d_logit)
+    _put(scratch, 11, j, du)
+    _put(scratch, 12, j, dv)
+    inverse_z = f32(1) / z
+    tx, ty = slopes(x, y, inverse_z, camera)
+    jx, jy = inverse_z * camera[15], inverse_z * camera[16]
+    a, b, da, db = _shape_lanes(scratch, j, camera, (jx, jy, tx, ty), covariance)
+    # a = jx (R0 - tx R2), b = jy (R1 - ty R2), jx = fx / z, jy = fy / z
+    dtx = jx * (da[0] * -camera[6] + da[1] * -camera[7] + da[2] * -camera[8])
+    dty = jy * (db[0] * -camera[6] + db[1] * -camera[7] + db[2] * -camera[8])
+    ux, uy = x * inverse_z, y * inverse_z
+    dux = du * camera[15] + where(tx == ux, dtx, f32(0))
+    duy = dv * camera[16] + where(ty == uy, dty, f32(0))
+    dx, dy = dux * inverse_z, duy * inverse_z
+    dz = d_depth - (dux * ux + duy * uy + _dot(da, a) + _dot(db, b)) * inverse_z
+    for c in range(3):
+        m = load(scratch, c * BLOCK + j)
+        _add(pose, c, dx * m)
+        _add(pose, 3 + c, dy * m)
+        _add(pose, 6 + c, dz * m)
+    _add(pose, 0, jx * da[0])
+    _add(pose, 1, jx * da[1])
+    _add(pose, 2, jx * da[2])
+    _add(pose, 3, jy * db[0])
+    _add(pose, 4, jy * db[1])
+    _add(pose, 5, jy * db[2])
+    jtx, jty = jx * tx, jy * ty
+    _add(pose, 6, spread(f32(0)) - (jtx * da[0] + jty * db[0]))
+    _add(pose, 7, spread(f32(0)) - (jtx * da[1] + jty * db[1]))
+    _add(pose, 8, spread(f32(0)) - (jtx * da[2] + jty * db[2]))
+    _add(pose, 9, dx)
+    _add(pose, 10, dy)
+    _add(pose, 11, dz)
+    return (
+        dx * camera[0] + dy * camera[3] + dz * camera[6],
+        dx * camera[1] + dy * camera[4] + dz * camera[7],
+        dx * camera[2] + dy * camera[5] + dz * camera[8],
+    )
+
+
+@numba.njit(**INLINE)
+def _mean_lanes(scratch: Floats, j: int, camera: Floats, pose: Floats, k: int) -> None:
+    """Write all gradients of 16 places but those of the harmonics, whose basis is put down."""
+    dx, dy, dz = _position_lanes(scratch, j, camera, pose)
+    direction, inverse = directions(scratch, j, camera)
+    store_harmonics(scratch, OUT_BASIS * BLOCK + j, BLOCK, k, direction)
+    if k > 1:
+        slope = harmonics_slope(scratch, IN_WEIGHT * BLOCK + j, BLOCK, k, direction)
+        along = _dot(slope, direction)
+        sx, sy = (slope[0] - along * direction[0]) * inverse, (slope[1] - along * direction[1]) * inverse
+        sz = (slope[2] - along * direction[2]) * inverse
+        _add(pose, 12, spread(f32(0)) - sx)
+        _add(pose, 13, spread(f32(0)) - sy)
+        _add(pose, 14, spread(f32(0)) - sz)
+        dx, dy, dz = dx + sx, dy + sy, dz + sz
+    _put(scratch, 0, j, dx)
+    _put(scratch, 1, j, dy)
+    _put(scratch, 2, j, dz)
+
+
+@numba.njit(**INLINE)
+def _scatter(scratch: Floats, i: int, j: int, k: int, gradients: CloudGradients) -> None:
+    """Add the gradients at place j of the block to those of Gaussian i."""
+    for c in range(3):
+        gradients.means[3 * i + c] += scratch[(OUT_GRADIENT + c) * BLOCK + j]
+        gradients.log_scales[3 * i + c] += scratch[(OUT_GRADIENT + 3 + c) * BLOCK + j]
+    for c in range(4):
+        gradients.quaternions[4 * i + c] += scratch[(OUT_GRADIENT + 6 + c) * BLOCK + j]
+    gradients.opacity_logits[i] += scratch[(OUT_GRADIENT + 10) * BLOCK + j]
+    if gradients.offsets.shape[0] > 0:
+        gradients.offsets[2 * i] = scratch[(OUT_GRADIENT + 11) * BLOCK + j]
+        gradients.offsets[2 * i + 1] = scratch[(OUT_GRADIENT + 12) * BLOCK + j]
+    red, green, blue = (IN_SUM + 6) * BLOCK + j, (IN_SUM + 7) * BLOCK + j, (IN_SUM + 8) * BLOCK + j
+    for b in range(k):
+        basis, at = scratch[(OUT_BASIS + b) * BLOCK + j], 3 * (i * k + b)
+        gradients.sh[at] += basis * scratch[red]
+        gradients.sh[at + 1] += basis * scratch[green]
+        gradients.sh[at + 2] += basis * scratch[blue]
+
+
+@numba.njit(**INLINE)
+def _chunk_backward(cloud: Cloud, drawn: Drawn, pair_grads: Floats, gradients: CloudGradients, chunk: int) -> None:
+    k = cloud.sh.shape[0] // cloud.opacity_logits.shape[0] // 3
+    scratch, pose = np.zeros(SCRATCH_ROWS * BLOCK, np.float32), np.zeros(NUM_POSE * WIDTH, np.float32)
+    indices = np.empty(BLOCK, np.int64)
+    end = chunk * CHUNK + drawn.counts[chunk]
+    for first in range(chunk * CHUNK, end, BLOCK):
+        num = min(BLOCK, end - first)
+        padded = (num + WIDTH - 1) // WIDTH * WIDTH
+        for j in range(padded):
+            # The last lanes repeat the last splat without any gradient
+            indices[j] = _stage_row(cloud, drawn, pair_grads, scratch, (min(first + j, end - 1), j))
+            if j >= num:
+                for c in range(PAIR_WIDTH):
+                    scratch[(IN_SUM + c) * BLOCK + j] = 0
+                for b in range(k):
+                    scratch[(IN_WEIGHT + b) * BLOCK + j] = 0
+        for j in range(0, padded, WIDTH):
+            _mean_lanes(scratch, j, drawn.camera, pose, k)
+        for j in range(num):
+            _scatter(scratch, indices[j], j, k, gradients)
+    for c in range(NUM_POSE):
+        gradients.pose[chunk, c] = total(load(pose, c * WIDTH))
 
 
 @numba.njit(**PARALLEL)
-def project_backward(
-    means: Floats,
-    log_scales: Floats,
-    quaternions: Floats,
-    sh: Floats,
-    camera: Floats,
-    splats: Floats,
-    counts: Ints,
-    slots: Ints,
-    per_splat: Ints,
-    pair_grads: Floats,
-    d_means: Floats,
-    d_log_scales: Floats,
-    d_quaternions: Floats,
-    d_logits: Floats,
-    d_sh: Floats,
-    d_offsets: Floats,
-    d_camera: npt.NDArray[np.float64],
-) -> None:
-    """Add to the gradients of all Gaussians; `d_camera` [chunks, 15] is R, t, centre."""
-    k = sh.shape[1]
-    one, two, half, zero = f32(1), f32(2), f32(0.5), f32(0)
-    for chunk in numba.prange(counts.shape[0]):
-        basis = np.zeros(16, np.float32)
-        slope = np.zeros(16, np.float32)
-        r = np.empty(9, np.float32)
-        dr = np.empty(9, np.float32)
-        g = np.empty(PAIR_WIDTH, np.float32)
-        d_view = d_camera[chunk]
-        for row in range(chunk * CHUNK, chunk * CHUNK + counts[chunk]):
-            g[:] = 0
-            for slot in range(slots[row], slots[row] + per_splat[row]):
-                for c in range(PAIR_WIDTH):
-                    g[c] += pair_grads[slot, c]
-            splat = splats[row]
-            i = splat[GAUSSIAN : GAUSSIAN + 1].view(np.int32)[0]
-            # The conic [[a, b], [b, c]] and what the screen position and the covariance receive.
-            a, b, c = -two * splat[KA] / LOG2_E, -splat[KB] / LOG2_E, -two * splat[KC] / LOG2_E
-            du, dv = a * g[1] + b * g[2], b * g[1] + c * g[2]
-            d_offsets[i, 0] += du
-            d_offsets[i, 1] += dv
-            opacity = f32(2) ** splat[LOG2_O]
-            d_logits[i] += g[0] * (one - opacity)
-            # -conic (dLoss/dconic) conic, with dLoss/dconic = -1/2 sum e d d^T
-            pa, pb = a * g[3] + b * g[4], a * g[4] + b * g[5]
-            qa, qb = b * g[3] + c * g[4], b * g[4] + c * g[5]
-            gxx, gxy, gyy = half * (pa * a + pb * b), half * (pa * b + pb * c), half * (qa * b + qb * c)
-
-            mx, my, mz = means[i, 0], means[i, 1], means[i, 2]
-            x = camera[0] * mx + camera[1] * my + camera[2] * mz + camera[9]
-            y = camera[3] * mx + camera[4] * my + camera[5] * mz + camera[10]
-            z = camera[6] * mx + camera[7] * my + camera[8] * mz + camera[11]
-            fx, fy, rz = camera[15], camera[16], one / z
-            ux, uy = x * rz, y * rz
-            tx, ty = min(max(ux, camera[19]), camera[20]), min(max(uy, camera[21]), camera[22])
-            qw, qx, qy, qz = quaternions[i, 0], quaternions[i, 1], quaternions[i, 2], quaternions[i, 3]
-            rq = one / math.sqrt(qw * qw + qx * qx + qy * qy + qz * qz)
-            qw, qx, qy, qz = qw * rq, qx * rq, qy * rq, qz * rq
-            rotation(qw, qx, qy, qz, r)
-            jx, jy = fx * rz, fy * rz
-            ax, ay, az = (
-                jx * (camera[0] - tx * camera[6]),
-                jx * (camera[1] - tx * camera[7]),
-                jx * (camera[2] - tx * camera[8]),
-            )
-            bx, by, bz = (
-                jy * (camera[3] - ty * camera[6]),
-                jy * (camera[4] - ty * camera[7]),
-                jy * (camera[5] - ty * camera[8]),
-            )
-            dax, day, daz, dbx, dby, dbz = zero, zero, zero, zero, zero, zero
-            for axis in range(3):
-                s = math.exp(log_scales[i, axis])
-                rx, ry, rw = r[axis], r[3 + axis], r[6 + axis]
-                p, q = s * (ax * rx + ay * ry + az * rw), s * (bx * rx + by * ry + bz * rw)
-                dp, dq = two * (gxx * p + gxy * q), two * (gxy * p + gyy * q)
-                d_log_scales[i, axis] += dp * p + dq * q
-                dp, dq = dp * s, dq * s
-                dr[axis], dr[3 + axis], dr[6 + axis] = dp * ax + dq * bx, dp * ay + dq * by, dp * az + dq * bz
-                dax, day, daz = dax + dp * rx, day + dp * ry, daz + dp * rw
-                dbx, dby, dbz = dbx + dq * rx, dby + dq * ry, dbz + dq * rw
-
-            dqw = two * (qx * (dr[7] - dr[5]) + qy * (dr[2] - dr[6]) + qz * (dr[3] - dr[1]))
-            dqx = two * (
-                -two * qx * (dr[4] + dr[8]) + qy * (dr[1] + dr[3]) + qz * (dr[2] + dr[6]) + qw * (dr[7] - dr[5])
-            )
-            dqy = two * (
-                qx * (dr[1] + dr[3]) - two * qy * (dr[0] + dr[8]) + qz * (dr[5] + dr[7]) + qw * (dr[2] - dr[6])
-            )
-            dqz = two * (
-                qx * (dr[2] + dr[6]) + qy * (dr[5] + dr[7]) - two * qz * (dr[0] + dr[4]) + qw * (dr[3] - dr[1])
-            )
-            along = dqw * qw + dqx * qx + dqy * qy + dqz * qz
-            d_quaternions[i, 0] += (dqw - along * qw) * rq
-            d_quaternions[i, 1] += (dqx - along * qx) * rq
-            d_quaternions[i, 2] += (dqy - along * qy) * rq
-            d_quaternions[i, 3] += (dqz - along * qz) * rq
-
-            # a = jx (R0 - tx R2), b = jy (R1 - ty R2); jx = fx / z
-            djx = (dax * ax + day * ay + daz * az) / jx
-            djy = (dbx * bx + dby * by + dbz * bz) / jy
-            dtx = -jx * (dax * camera[6] + day * camera[7] + daz * camera[8])
-            dty = -jy * (dbx * camera[6] + dby * camera[7] + dbz * camera[8])
-            dux = du * fx + (dtx if tx == ux else zero)
-            duy = dv * fy + (dty if ty == uy else zero)
-            dx, dy = dux * rz, duy * rz
-            dz = g[9] - (dux * ux + duy * uy) * rz - (djx * jx + djy * jy) * rz
-
-            d_view[0] += jx * dax + dx * mx
-            d_view[1] += jx * day + dx * my
-            d_view[2] += jx * daz + dx * mz
-            d_view[3] += jy * dbx + dy * mx
-            d_view[4] += jy * dby + dy * my
-            d_view[5] += jy * dbz + dy * mz
-            d_view[6] += -jx * tx * dax - jy * ty * dbx + dz * mx
-            d_view[7] += -jx * tx * day - jy * ty * dby + dz * my
-            d_view[8] += -jx * tx * daz - jy * ty * dbz + dz * mz
-            d_view[9] += dx
-            d_view[10] += dy
-            d_view[11] += dz
-            dmx = camera[0] * dx + camera[3] * dy + camera[6] * dz
-            dmy = camera[1] * dx + camera[4] * dy + camera[7] * dz
-            dmz = camera[2] * dx + camera[5] * dy + camera[8] * dz
-
-            ox, oy, oz = mx - camera[12], my - camera[13], mz - camera[14]
-            rd = one / math.sqrt(ox * ox + oy * oy + oz * oz)
-            ox, oy, oz = ox * rd, oy * rd, oz * rd
-            harmonics(k, ox, oy, oz, basis)
-            dred = g[6] if splat[RED] > 0 else zero
-            dgreen = g[7] if splat[GREEN] > 0 else zero
-            dblue = g[8] if splat[BLUE] > 0 else zero
-            for j in range(k):
-                slope[j] = sh[i, j, 0] * dred + sh[i, j, 1] * dgreen + sh[i, j, 2] * dblue
-                d_sh[i, j, 0] += basis[j] * dred
-                d_sh[i, j, 1] += basis[j] * dgreen
-                d_sh[i, j, 2] += basis[j] * dblue
-            sx, sy, sz = harmonics_slope(k, ox, oy, oz, slope)
-            along = sx * ox + sy * oy + sz * oz
-            sx, sy, sz = (sx - along * ox) * rd, (sy - along * oy) * rd, (sz - along * oz) * rd
-            d_view[12] -= sx
-            d_view[13] -= sy
-            d_view[14] -= sz
-            d_means[i, 0] += dmx + sx
-            d_means[i, 1] += dmy + sy
-            d_means[i, 2] += dmz + sz
+def project_backward(cloud: Cloud, drawn: Drawn, pair_grads: Floats, gradients: CloudGradients) -> None:
+    """Add to the gradients of all Gaussians drawn in one view; write those of its pose and screen offsets."""
+    for chunk in numba.prange(drawn.counts.shape[0]):
+        _chunk_backward(cloud, drawn, pair_grads, gradients, chunk)

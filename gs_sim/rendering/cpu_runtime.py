@@ -9,11 +9,16 @@ import numba
 from gs_sim.errors import MissingFeatureError
 from gs_sim.threads import load_tbb
 
-FAST_MATH = {"contract", "arcp", "nsz", "afn", "reassoc"}
-"""No `nnan`/`ninf`: a non-finite Gaussian must still be recognised as such."""
+FAST_MATH = {"contract", "arcp", "nsz", "afn"}
+"""No `nnan`/`ninf`: a non-finite Gaussian must still be recognised as such. No `reassoc`: sums keep their order."""
 
+INLINE = {"forceinline": True, "fastmath": FAST_MATH, "error_model": "numpy"}
+"""Options of parts of kernels."""
 SERIAL = {"cache": True, "nogil": True, "fastmath": FAST_MATH, "error_model": "numpy"}
+"""Options of kernels on one core."""
 PARALLEL = {**SERIAL, "parallel": True}
+"""Options of kernels on all cores. Their loop must hold nothing but a call: numba drops what the loop itself writes
+to arrays that are fields of a tuple."""
 
 
 def use_tbb() -> None:

@@ -1,66 +1,60 @@
 """The CPU rasterizer: projection, binning and blending in numba, as one differentiable torch function.
 
-A full production path with the semantics of 3DGS as gsplat implements them. The constants: near plane
-0.01 m, dilation 0.3 px^2, alpha at most 0.999, alpha below 1/255 skipped, a pixel stops where its
-transmittance would reach 1e-4. Images and gradients are bit-identical for equal input on one machine,
-whatever the number of threads.
+A full production path with the semantics of 3DGS as gsplat implements them. Images and gradients are
+bit-identical for equal input on one machine, whatever the number of threads.
 """
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
-import numpy.typing as npt
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gs_sim.rendering import cpu_bin, cpu_blend, cpu_project, cpu_project_backward
+from gs_sim.rendering.cpu_bin import bin_splats
+from gs_sim.rendering.cpu_blend import blend
+from gs_sim.rendering.cpu_blend_backward import PAIR_WIDTH, blend_backward
+from gs_sim.rendering.cpu_project import Cloud, View, project, view_of
+from gs_sim.rendering.cpu_project_backward import NUM_POSE, CloudGradients, Drawn, project_backward
+from gs_sim.rendering.cpu_splat import CHUNK, SPLAT_WIDTH, Bins, Floats, Images, Splats
 from gs_sim.rendering.rasterize import Rendering, Views
 from gs_sim.scene.gaussians import Gaussians
 
-Floats = npt.NDArray[np.float32]
-Ints = npt.NDArray[np.int32]
+NO_NUMBERS = np.zeros(0, np.float32)
+TILES_AT_ONCE = 4
+"""Tiles a thread takes at once: few, since those near the horizon cost many times those of the sky."""
 
 
-@dataclass(frozen=True)
-class _View:
-    """What the forward pass of one view leaves for its gradient."""
+class _Shot(NamedTuple):
+    """One view as it was rendered."""
 
-    camera: Floats
-    splats: Floats
-    counts: Ints
-    slots: Ints
-    per_splat: Ints
-    pairs: Ints
-    tile_starts: Ints
-    num_x: int
-    colour: Floats
-    depth: Floats
-    opacity: Floats
+    cloud: Cloud
+    view: View
+    splats: Splats
+    bins: Bins
+    images: Images
 
 
 def rasterize_cpu(
     gaussians: Gaussians, views: Views, screen_offsets: Float[Tensor, "c n 2"] | None = None
 ) -> Rendering:
     """Render on the CPU; see `gs_sim.rendering.rasterize.rasterize`."""
-    rotation, shift = views.camera_from_world[:, :3, :3], views.camera_from_world[:, :3, 3]
-    centres = -torch.linalg.solve(rotation, shift[..., None])[..., 0]
-    if screen_offsets is None:
-        screen_offsets = gaussians.means.new_zeros(1, 1, 2).expand(len(centres), len(gaussians), 2)
+    rotations, shifts = views.camera_from_world[:, :3, :3], views.camera_from_world[:, :3, 3]
+    centres_world = -torch.linalg.solve(rotations, shifts[..., None])[..., 0]
     parameters = (
         gaussians.means,
         gaussians.log_scales,
         gaussians.quaternions,
         gaussians.opacity_logits,
         gaussians.sh,
-        views.camera_from_world,
-        centres,
         screen_offsets,
+        views.camera_from_world,
+        centres_world,
     )
     size_hw = (views.height_px, views.width_px)
-    return Rendering(*_Rasterize.apply(*parameters, views.intrinsics, size_hw))
+    colour, depth_m, opacity, radii_px = _Rasterize.apply(views.intrinsics, size_hw, *parameters)
+    return Rendering(colour, depth_m, opacity, radii_px)
 
 
 def _array(tensor: Tensor) -> Floats:
@@ -72,75 +66,52 @@ class _Rasterize(torch.autograd.Function):
     """All views one after the other; each uses every core."""
 
     @staticmethod
-    def forward(ctx: Any, *inputs: Any) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        *parameters, intrinsics, (height, width) = inputs
-        arrays = [_array(parameter) for parameter in parameters[:5]]
-        poses, centres, offsets = (_array(parameter) for parameter in parameters[5:])
+    def forward(ctx: Any, intrinsics: Tensor, size_hw: tuple[int, int], *parameters: Any) -> tuple[Tensor, ...]:
+        *cloud_parameters, offsets, poses, centres = parameters
+        flat = [_array(parameter).reshape(-1) for parameter in cloud_parameters]
         num = len(poses)
-        radii = np.empty((num, len(arrays[0])), np.float32)
-        views = []
+        images = Images(*(torch.empty(num, *size_hw, *rest) for rest in ((3,), (), ())))
+        radii_px = torch.empty(num, len(cloud_parameters[0]))
+        ctx.shots = []
         for c in range(num):
-            camera = cpu_project.camera_row(poses[c], centres[c], _array(intrinsics[c]), width, height)
-            views.append(_render_view(arrays, camera, offsets[c], radii[c], (height, width)))
-        ctx.save_for_backward(*parameters)
-        ctx.views = views
-        outputs = [torch.from_numpy(np.stack([getattr(view, name) for view in views])) for name in ("colour", "depth", "opacity")]
-        radii_px = torch.from_numpy(radii)
+            cloud = Cloud(*flat, NO_NUMBERS if offsets is None else _array(offsets[c]).reshape(-1))
+            view = view_of(_array(poses[c]), _array(centres[c]), _array(intrinsics[c]), size_hw)
+            shown = Images(*(image[c].numpy() for image in images))
+            splats = _empty_splats(radii_px[c].numpy())
+            project(cloud, view, splats)
+            bins = bin_splats(splats, size_hw)
+            with numba.parallel_chunksize(TILES_AT_ONCE):
+                blend(splats.rows, bins, shown)
+            if any(ctx.needs_input_grad):
+                ctx.shots.append(_Shot(cloud, view, splats, bins, shown))
+        ctx.save_for_backward(*cloud_parameters)
         ctx.mark_non_differentiable(radii_px)
-        return outputs[0], outputs[1], outputs[2], radii_px
+        return *images, radii_px
 
     @staticmethod
     def backward(ctx: Any, *d_outputs: Any) -> tuple[Tensor | None, ...]:
-        parameters = ctx.saved_tensors
-        d_colour, d_depth, d_opacity = (_array(d_output) for d_output in d_outputs[:3])
-        arrays = [_array(parameter) for parameter in parameters[:5]]
-        gradients = [np.zeros(parameter.shape, np.float32) for parameter in parameters]
-        for c, view in enumerate(ctx.views):
-            pixel_grads = _pixel_gradients(view, d_colour[c], d_depth[c], d_opacity[c])
-            pair_grads = np.empty((len(view.pairs), cpu_blend.PAIR_WIDTH), np.float32)
-            with numba.parallel_chunksize(4):
-                cpu_blend.blend_backward(view.splats, view.pairs, view.tile_starts, view.num_x, pixel_grads, pair_grads)
-            d_camera = np.zeros((len(view.counts), 15))
-            cpu_project_backward.project_backward(
-                arrays[0], arrays[1], arrays[2], arrays[4], view.camera, view.splats, view.counts, view.slots,
-                view.per_splat, pair_grads, *gradients[:5], gradients[7][c], d_camera,
-            )
-            total = d_camera.sum(axis=0)
-            gradients[5][c, :3, :3] = total[:9].reshape(3, 3)
-            gradients[5][c, :3, 3] = total[9:12]
-            gradients[6][c] = total[12:]
-        return *(torch.from_numpy(gradient) for gradient in gradients), None, None
+        parameters = ctx.saved_tensors  # raises if one of them was changed in place since
+        d_images = [_array(d_output) for d_output in d_outputs[:3]]
+        num, needs = len(ctx.shots), ctx.needs_input_grad
+        gradients = [torch.zeros(parameter.shape) for parameter in parameters]
+        d_offsets = torch.zeros(num, len(parameters[0]), 2) if needs[7] else None
+        d_poses, d_centres = torch.zeros(num, 4, 4), torch.zeros(num, 3)
+        flat = [gradient.view(-1).numpy() for gradient in gradients]
+        for c, shot in enumerate(ctx.shots):
+            splats, bins = shot.splats, shot.bins
+            pair_grads = np.empty((len(bins.pairs), PAIR_WIDTH), np.float32)
+            with numba.parallel_chunksize(TILES_AT_ONCE):
+                blend_backward(splats.rows, bins, shot.images, Images(*(image[c] for image in d_images)), pair_grads)
+            offsets = NO_NUMBERS if d_offsets is None else d_offsets[c].view(-1).numpy()
+            cloud_gradients = CloudGradients(*flat, offsets, np.zeros((len(splats.counts), NUM_POSE)))
+            drawn = Drawn(shot.view.camera, splats.rows, splats.counts, bins.slots, bins.per_splat)
+            project_backward(shot.cloud, drawn, pair_grads, cloud_gradients)
+            pose = torch.from_numpy(cloud_gradients.pose.sum(axis=0))
+            d_poses[c, :3, :3], d_poses[c, :3, 3], d_centres[c] = pose[:9].view(3, 3), pose[9:12], pose[12:]
+        return None, None, *gradients, d_offsets, d_poses, d_centres
 
 
-def _render_view(arrays: list[Floats], camera: Floats, offsets: Floats, radii: Floats, size_hw: tuple[int, int]) -> _View:
-    height, width = size_hw
-    n = len(arrays[0])
-    splats = np.empty((n, cpu_project.SPLAT_WIDTH), np.float32)
-    counts = np.zeros(-(-n // cpu_project.CHUNK), np.int32)
-    cpu_project.project(*arrays, offsets, camera, width, height, splats, radii, counts)
-    order = cpu_bin.depth_order(splats, counts)
-    num_x, num_y = -(-width // cpu_bin.TILE), -(-height // cpu_bin.TILE)
-    per_tile = np.empty((2 * numba.get_num_threads(), num_x * num_y), np.int32)
-    per_splat, slots = np.empty(n, np.int32), np.empty(n, np.int32)
-    tile_starts = np.empty(num_x * num_y + 1, np.int32)
-    cpu_bin.count_pairs(splats, order, num_x, num_y, per_tile, per_splat)
-    cpu_bin.running_starts(per_tile, tile_starts)
-    cpu_bin.running_slots(per_splat, counts, slots)
-    pairs = np.empty((tile_starts[-1], 2), np.int32)
-    cpu_bin.fill_pairs(splats, order, num_x, num_y, per_tile, slots, pairs)
-    colour, depth, opacity = (np.empty(shape, np.float32) for shape in ((height, width, 3), size_hw, size_hw))
-    with numba.parallel_chunksize(4):
-        cpu_blend.blend(splats, pairs, tile_starts, num_x, colour, depth, opacity)
-    return _View(camera, splats, counts, slots, per_splat, pairs, tile_starts, num_x, colour, depth, opacity)
-
-
-def _pixel_gradients(view: _View, d_colour: Floats, d_depth: Floats, d_opacity: Floats) -> Floats:
-    """Gradients of the weighted sums from those of the images: depth is sum(w z) / sum(w)."""
-    height, width = d_depth.shape
-    grads = np.empty((6, height, width), np.float32)
-    safe = np.where(view.opacity > 0, view.opacity, np.inf).astype(np.float32)
-    grads[:3] = d_colour.transpose(2, 0, 1)
-    grads[3] = d_depth / safe
-    grads[4] = d_opacity - grads[3] * view.depth
-    grads[5] = (view.colour * d_colour).sum(axis=2) + view.opacity * d_opacity
-    return grads
+def _empty_splats(radii_px: Floats) -> Splats:
+    n = len(radii_px)
+    counts = np.zeros(-(-n // CHUNK), np.int32)
+    return Splats(np.empty(n * SPLAT_WIDTH, np.float32), np.empty((n, 4), np.int16), counts, radii_px)
