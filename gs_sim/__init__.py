@@ -2,9 +2,10 @@
 
 import contextlib
 
-from gs_sim.threads import load_tbb
+from gs_sim.threads import let_idle_threads_sleep, load_tbb
 
 __version__ = "0.1.0"
 
+let_idle_threads_sleep()
 with contextlib.suppress(OSError):  # whoever needs it says so: rendering on the CPU does, `--help` does not
     load_tbb()

@@ -33,3 +33,12 @@ def load_tbb() -> None:
     # Waiting OpenMP threads (torch's) spin by default, which starves the TBB threads of the kernels.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     ctypes.CDLL(str(tbb_library() or "libtbb.so.12"), mode=ctypes.RTLD_GLOBAL)
+
+
+def let_idle_threads_sleep() -> None:
+    """Ask OpenMP, on which torch runs, not to spin while it waits; works until torch is imported.
+
+    Its threads would take the cores from the CPU kernels, which run on TBB: a training step took twice as long.
+    A choice the user made stays.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
