@@ -19,6 +19,7 @@ from gs_sim.sensing.track import Track
 
 CAMERA = Camera(width_px=96, height_px=64, fx=80.0, fy=80.0, cx=48.0, cy=32.0)
 WALL_M = 12.0
+START_NS = 1_700_000_000_000_000_000
 STEP_NS = 100_000_000
 NUM_FRAMES = 8
 
@@ -36,7 +37,7 @@ def pose(x: float, y: float, z: float) -> torch.Tensor:
 
 
 def path(positions: list[tuple[float, float, float]]) -> Trajectory:
-    stamps_ns = torch.arange(len(positions), dtype=torch.int64) * STEP_NS
+    stamps_ns = START_NS + torch.arange(len(positions), dtype=torch.int64) * STEP_NS
     return Trajectory(stamps_ns, torch.stack([pose(*position) for position in positions]))
 
 
@@ -78,7 +79,7 @@ def make_scene(rig: Rig, world_from_rig: Trajectory, world_from_car: Trajectory)
 
 def make_sweep(index: int, world_from_rig: Trajectory, rig: Rig, world_from_car: Trajectory) -> Sweep:
     """What a LiDAR sees: the car's box where a ray meets it, the wall elsewhere."""
-    stamp_ns = index * STEP_NS
+    stamp_ns = START_NS + index * STEP_NS
     world_from_lidar = pose_at(world_from_rig, stamp_ns) @ rig.lidar("top").rig_from_lidar
     origin = world_from_lidar[:3, 3]
     across, up = torch.meshgrid(torch.linspace(-6, 6, 90), torch.linspace(-4, 4, 60), indexing="ij")
@@ -104,9 +105,9 @@ def make_tiny_world() -> TinyWorld:
     for mounted in rig.cameras:
         for index in range(NUM_FRAMES):
             world_from_camera = world_from_rig.poses[index] @ mounted.rig_from_camera
-            colour = render(scene, CAMERA, world_from_camera, index * STEP_NS).colour[0]
+            colour = render(scene, CAMERA, world_from_camera, START_NS + index * STEP_NS).colour[0]
             rgb = (colour.clamp(0, 1) * 255).round().to(torch.uint8)
-            frames.append(Frame(mounted.name, index, index * STEP_NS, rgb))
+            frames.append(Frame(mounted.name, index, START_NS + index * STEP_NS, rgb))
     tracks = (
         Track("car-1", "car", (2.4, 2.4, 1.8), world_from_car),
         Track("parked", "car", (2.0, 2.0, 2.0), path([(9.0, -3.0, 0.0)] * NUM_FRAMES)),

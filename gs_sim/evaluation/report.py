@@ -153,7 +153,8 @@ def _pictures(book: PictureBook) -> str:
     for name, picture in (("Best frame", book.best), ("Worst frame", book.worst)):
         if picture is not None and book.best is not book.worst:
             parts.append(_figure(picture, name))
-    parts.extend(_figure(picture, "") for picture in book.spread)
+    extremes = {id(book.best), id(book.worst)}
+    parts.extend(_figure(picture, "") for picture in book.spread if id(picture) not in extremes)
     return "".join(parts)
 
 
