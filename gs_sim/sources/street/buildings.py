@@ -1,9 +1,12 @@
 """Rows of houses on both sides: drawn heights, setbacks, roofs, walls, balconies and gaps."""
 
+import math
+from dataclasses import dataclass
+
 import torch
 
-from gs_sim.sources.street.facade_surface import BRICK, CONCRETE, GLASS, PLASTER
-from gs_sim.sources.street.ground import GroundPlan
+from gs_sim.sources.street.facade_surface import BRICK, CONCRETE, FLAT, PANELS, PLASTER, SHOPS
+from gs_sim.sources.street.ground import GroundPlan, SideStreet
 from gs_sim.sources.street.light import Rgb
 from gs_sim.sources.street.primitives import (
     Material,
@@ -23,31 +26,95 @@ WALLS: dict[float, tuple[Rgb, ...]] = {
     BRICK: ((0.30, 0.10, 0.06), (0.38, 0.17, 0.10), (0.24, 0.13, 0.10), (0.42, 0.33, 0.22)),
     PLASTER: ((0.62, 0.57, 0.46), (0.65, 0.63, 0.60), (0.55, 0.40, 0.22), (0.48, 0.53, 0.50), (0.58, 0.36, 0.27), (0.42, 0.47, 0.55)),
     CONCRETE: ((0.36, 0.35, 0.33), (0.45, 0.43, 0.40)),
-    GLASS: ((0.22, 0.24, 0.26), (0.30, 0.30, 0.29)),
+    PANELS: ((0.22, 0.24, 0.26), (0.30, 0.30, 0.29)),
 }  # fmt: skip
 ROOFS: tuple[Rgb, ...] = ((0.26, 0.09, 0.05), (0.10, 0.10, 0.11), (0.16, 0.12, 0.10))
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of houses along the road."""
+
+    side: int
+    """1 on the left, -1 on the right."""
+    near_m: float
+    """Distance of its fronts from the centre line."""
+    storeys: float
+    setback_m: float
+    """Garden before the front; 0 in closed streets."""
+    gap_share: float
+    """How often a house has a gap beside it."""
 
 
 def draw_houses(
     generator: torch.Generator, line: RoadLine, plan: GroundPlan, start_s_m: float, end_s_m: float
 ) -> Primitives:
-    """Both rows, with gaps where side streets are."""
-    density = uniform(generator, 0.0, 0.35)
-    typical_storeys = uniform(generator, 2.0, 5.0)
+    """Rows on both sides, open where side streets are, along these, and taller ones far behind."""
+    gap_share, storeys = uniform(generator, 0.0, 0.35), uniform(generator, 2.0, 5.0)
     setback = uniform(generator, 0.0, 1.0) * pick(generator, (0.0, 3.0, 7.0))
     houses = []
     for side in (1, -1):
-        s = start_s_m
-        while s < end_s_m:
-            front = uniform(generator, 8.0, 22.0)
-            if _crosses_side_street(plan, side, s, s + front):
-                s += 1.0
-                continue
-            houses.append(_draw_house(generator, line, plan, side, (s, front, typical_storeys, setback)))
-            s += front + (
-                uniform(generator, 2.0, 10.0) if chance(generator, density) else uniform(generator, 0.0, 0.15)
-            )
+        edge = plan.left_kerb_m + plan.left_walk_m if side > 0 else plan.right_walk_m - plan.right_kerb_m
+        front_row = Row(side, edge + setback, storeys, setback, gap_share)
+        houses += _draw_row(generator, line, plan, front_row, (start_s_m, end_s_m))
+        back_row = Row(side, edge + setback + uniform(generator, 24.0, 32.0), storeys + 1.5, 3.0, 0.6)
+        houses += _draw_row(generator, line, plan, back_row, (start_s_m, end_s_m))
+        far = edge + setback + 15.0
+        for street in plan.side_streets:
+            if street.is_left if side > 0 else street.is_right:
+                houses += _draw_side_row(generator, line, street, (side, far), storeys)
     return join_primitives(houses)
+
+
+def _draw_row(
+    generator: torch.Generator, line: RoadLine, plan: GroundPlan, row: Row, span_m: tuple[float, float]
+) -> list[Primitives]:
+    houses = []
+    s, end_s_m = span_m
+    while s < end_s_m:
+        front = uniform(generator, 8.0, 22.0)
+        if _crosses_side_street(plan, row.side, s, s + front):
+            s += 1.0
+            continue
+        depth = uniform(generator, 9.0, 14.0)
+        d = row.side * (row.near_m + uniform(generator, -0.5, 0.5) * (row.setback_m > 0) + depth / 2)
+        parts = _draw_house(generator, (front, depth), row.storeys, row.setback_m)
+        houses.append(_placed(line, (s + front / 2, d), 0.0 if row.side > 0 else math.pi, parts))
+        is_gap = chance(generator, row.gap_share)
+        s += front + (uniform(generator, 2.0, 10.0) if is_gap else uniform(generator, 0.0, 0.15))
+    return houses
+
+
+def _draw_side_row(
+    generator: torch.Generator, line: RoadLine, street: SideStreet, place: tuple[int, float], storeys: float
+) -> list[Primitives]:
+    """Houses along both sides of a side street, and one that closes it at its end."""
+    side, far_m = place
+    houses = []
+    for edge in (1, -1):
+        d = far_m
+        while d < far_m + 40.0:
+            front, depth = uniform(generator, 8.0, 18.0), uniform(generator, 8.0, 12.0)
+            s = street.s_m + edge * (street.half_width_m + 2.6 + depth / 2)
+            # The front, at the house's negative y, faces the side street.
+            yaw = 0.0 if edge < 0 else math.pi
+            parts = _draw_house(generator, (front, depth), storeys, 0.0)
+            houses.append(_placed(line, (s, side * (d + front / 2)), yaw + math.pi / 2, parts))
+            d += front + 0.1
+    parts = _draw_house(generator, (26.0, 12.0), storeys, 0.0)
+    houses.append(_placed(line, (street.s_m, side * (far_m + 52.0)), 0.0 if side > 0 else math.pi, parts))
+    return houses
+
+
+def _placed(line: RoadLine, place_m: tuple[float, float], yaw_rad: float, parts: list[Part]) -> Primitives:
+    """Put an upright house's middle at s and d, its x axis along the road turned by yaw."""
+    x, y, z, heading, _ = line_at(line, torch.tensor([place_m[0]], dtype=torch.float64)).unbind(1)
+    yaw = heading + yaw_rad
+    world_from_house = torch.eye(4, dtype=torch.float64)
+    world_from_house[:3, :3] = rotation_from_angles(yaw, torch.zeros_like(yaw), torch.zeros_like(yaw))[0]
+    d = place_m[1]
+    world_from_house[:3, 3] = torch.cat([x - d * heading.sin(), y + d * heading.cos(), z])
+    return move_primitives(world_from_house, primitives_from(parts))
 
 
 def _crosses_side_street(plan: GroundPlan, side: int, start_s_m: float, end_s_m: float) -> bool:
@@ -60,36 +127,28 @@ def _crosses_side_street(plan: GroundPlan, side: int, start_s_m: float, end_s_m:
 
 
 def _draw_house(
-    generator: torch.Generator, line: RoadLine, plan: GroundPlan, side: int, place: tuple[float, float, float, float]
-) -> Primitives:
-    s, front, typical_storeys, setback = place
-    depth = uniform(generator, 9.0, 14.0)
+    generator: torch.Generator, size_m: tuple[float, float], typical_storeys: float, setback_m: float
+) -> list[Part]:
+    """A house with its front at negative y and the street's height at z = 0."""
+    front, depth = size_m
     storeys = max(1, round(typical_storeys + uniform(generator, -1.2, 1.2)))
-    kind = pick(generator, (BRICK, PLASTER, CONCRETE, GLASS), (0.35, 0.42, 0.15, 0.08))
+    kind = pick(generator, (BRICK, PLASTER, CONCRETE, PANELS), (0.35, 0.42, 0.15, 0.08))
+    use = pick(generator, (FLAT, SHOPS), (0.6, 0.4) if setback_m < 1.0 else (1.0, 0.0))
     storey_m, first_m = uniform(generator, 2.8, 3.5), uniform(generator, 3.0, 4.2)
     seed = whole(generator, 1, 9999)
     height = first_m + storey_m * (storeys - 1) + uniform(generator, 0.3, 0.9)
-    wide, high = (uniform(generator, 0.3, 0.6), uniform(generator, 0.45, 0.65)) if kind != GLASS else (0.92, 0.85)
+    wide, high = uniform(generator, 0.3, 0.6), uniform(generator, 0.45, 0.65)
+    if kind == PANELS:
+        wide, high = 0.92, 0.85
     bay_m = uniform(generator, 1.8, 3.6)
     colour = tint(generator, pick(generator, WALLS[kind]), 0.25, 0.08)
-    walk = plan.left_walk_m if side > 0 else plan.right_walk_m
-    kerb = plan.left_kerb_m if side > 0 else -plan.right_kerb_m
-    near = kerb + walk + max(0.0, setback + uniform(generator, -0.5, 0.5) * (setback > 0))
     half = (front / 2, depth / 2, (height + SUNK_M) / 2)
-    parts = [
+    return [
         Part(Shape.BOX, Material.FACADE, (0, 0, half[2] - SUNK_M), half, colour, seed=seed,
-             details=(storey_m, bay_m, wide, high, kind, first_m, SUNK_M, 0.0)),
+             details=(storey_m, bay_m, wide, high, kind, first_m, SUNK_M, use)),
         *_roof(generator, half, height, colour, seed),
         *_ornaments(generator, (front, depth, height), (storey_m, bay_m, first_m), storeys, colour),
     ]  # fmt: skip
-    middle_s = torch.tensor([s + front / 2], dtype=torch.float64)
-    x, y, z, heading, _ = line_at(line, middle_s).unbind(1)
-    d = side * (near + depth / 2)
-    yaw = heading if side > 0 else heading + torch.pi
-    world_from_house = torch.eye(4, dtype=torch.float64)
-    world_from_house[:3, :3] = rotation_from_angles(yaw, torch.zeros_like(yaw), torch.zeros_like(yaw))[0]
-    world_from_house[:3, 3] = torch.cat([x - d * heading.sin(), y + d * heading.cos(), z])
-    return move_primitives(world_from_house, primitives_from(parts))
 
 
 def _roof(

@@ -25,15 +25,15 @@ def draw_tree(generator: torch.Generator, scale: float) -> list[Part]:
     seed = whole(generator, 1, 9999)
     green = tint(generator, pick(generator, GREENS), 0.25, 0.12)
     bark = tint(generator, (0.13, 0.10, 0.075), 0.3, 0.1)
-    coverage = uniform(generator, 0.55, 0.75)
+    coverage = uniform(generator, 0.6, 0.8)
     parts = [
         Part(
             Shape.CYLINDER, Material.BARK, (0, 0, trunk_top / 2), (radius, radius, trunk_top / 2 + 0.4), bark, seed=seed
         )
     ]
-    for k in range(whole(generator, 4, 7)):
+    for k in range(whole(generator, 5, 9)):
         angle = 2.4 * k + uniform(generator, 0, 1.0)
-        reach = height * (0.0 if k == 0 else uniform(generator, 0.08, 0.2))
+        reach = height * (0.0 if k == 0 else uniform(generator, 0.06, 0.22))
         z = height * uniform(generator, 0.5, 0.85) if k else height * 0.72
         size = height * uniform(generator, 0.13, 0.22)
         centre = (reach * math.cos(angle), reach * math.sin(angle), z)
@@ -42,31 +42,12 @@ def draw_tree(generator: torch.Generator, scale: float) -> list[Part]:
             size * uniform(generator, 0.9, 1.2),
             size * uniform(generator, 0.75, 1.05),
         )
-        parts += _crown(centre, half, (coverage, seed + k), green)
+        parts.append(
+            Part(Shape.CROWN, Material.LEAVES, centre, half, green, yaw_rad=angle, details=(coverage, 0.0), seed=seed + k)
+        )
         if k:
             parts.append(_branch(centre, trunk_top, radius * 0.45, bark))
     return parts
-
-
-def _crown(
-    centre: tuple[float, float, float], half: tuple[float, float, float], look: tuple[float, int], green: Rgb
-) -> list[Part]:
-    """A shell full of holes around a darker, denser one."""
-    coverage, seed = look
-    inner = (half[0] * 0.72, half[1] * 0.72, half[2] * 0.72)
-    return [
-        Part(Shape.CROWN, Material.LEAVES, centre, half, green, details=(coverage, 0.05), seed=seed),
-        Part(
-            Shape.CROWN,
-            Material.LEAVES,
-            centre,
-            inner,
-            green,
-            yaw_rad=1.0,
-            details=(min(0.95, coverage + 0.2), 0.5),
-            seed=seed + 50,
-        ),
-    ]
 
 
 def _branch(tip: tuple[float, float, float], foot_z: float, radius: float, bark: Rgb) -> Part:

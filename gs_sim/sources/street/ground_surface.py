@@ -75,7 +75,7 @@ def ground_albedo(
     road = _carriageway((plan, look, bank), points, (coarse, middle, fine))
     walk = _sidewalk(look, bank, points, (coarse, middle, fine))
     yard = _yard(look, (coarse, middle, fine))
-    kerb = torch.tensor(look.kerb_rgb, device=s.device) * (1 + 0.16 * middle[:, 1:2] + 0.12 * fine[:, 1:2])
+    kerb = torch.tensor(look.kerb_rgb, device=s.device) * (1 + 0.08 * middle[:, 1:2] + 0.05 * fine[:, 1:2] + 0.08 * fine[:, 3:4])
     joint = stripe(torch.remainder(s, 1.0) - 0.5, 0.008, points.footprint_s_m)
     kerb = kerb * (1 - 0.55 * joint[:, None])
     walk_width = torch.where(d > 0, plan.left_walk_m, plan.right_walk_m)
@@ -99,7 +99,7 @@ def _carriageway(
     plan, look, bank = ground
     coarse, middle, fine = layers
     s, d = points.hits.s_m, points.hits.d_m
-    stain = 1 + look.asphalt_contrast * (0.13 * coarse[:, 0] + 0.12 * middle[:, 0] + 0.17 * fine[:, 0])
+    stain = 1 + look.asphalt_contrast * (0.05 * coarse[:, 0] + 0.06 * middle[:, 0] + 0.05 * fine[:, 0] + 0.16 * fine[:, 3])
     patch = _patches(look, bank, points)
     crack = _cracks(look, coarse, middle, points)
     tracks = torch.zeros_like(s)
@@ -110,7 +110,7 @@ def _carriageway(
     albedo = torch.tensor(look.asphalt_rgb, device=s.device) * shade[:, None]
     paint = _marking(plan, look, points)
     wear = (look.mark_wear * 1.5 + 0.6 * middle[:, 2] * look.mark_wear + 0.5 * fine[:, 2] * look.mark_wear).clamp(0, 1)
-    white = look.mark_brightness * (1 + 0.06 * middle[:, 3] + 0.04 * fine[:, 3])
+    white = look.mark_brightness * (1 + 0.06 * middle[:, 2] + 0.05 * fine[:, 3])
     return torch.lerp(albedo, white[:, None].expand_as(albedo), (paint * (1 - 0.8 * wear))[:, None])
 
 
@@ -132,7 +132,7 @@ def _patches(look: GroundLook, bank: NoiseBank, points: GroundPoints) -> Tensor:
 def _cracks(look: GroundLook, coarse: Tensor, middle: Tensor, points: GroundPoints) -> Tensor:
     """Thin dark lines along a level of the noise, only in some areas."""
     width = 0.02 + 0.35 * (points.footprint_s_m * points.footprint_d_m).sqrt()
-    line = (1 - (middle[:, 3] + 0.4 * coarse[:, 3]).abs() / width).clamp(min=0) * (0.02 / width)
+    line = (1 - (middle[:, 1] + 0.4 * coarse[:, 1]).abs() / width).clamp(min=0) * (0.02 / width)
     return line * (coarse[:, 2] > 1.2 - 2.4 * look.crack_share) * 1.6
 
 
@@ -180,13 +180,13 @@ def _sidewalk(look: GroundLook, bank: NoiseBank, points: GroundPoints, layers: L
     joint_s = stripe((shifted - column - 0.5).abs() * length - length / 2, 0.007, points.footprint_s_m)
     joint_d = stripe((d / width - row - 0.5).abs() * width - width / 2, 0.007, points.footprint_d_m)
     joint = torch.maximum(joint_s, joint_d)
-    shade = 1 + 0.22 * own + 0.10 * coarse[:, 2] + 0.07 * middle[:, 2] + 0.07 * fine[:, 2]
+    shade = 1 + 0.22 * own + 0.05 * coarse[:, 2] + 0.05 * middle[:, 2] + 0.04 * fine[:, 2] + 0.08 * fine[:, 3]
     return torch.tensor(look.walk_rgb, device=s.device) * (shade * (1 - 0.5 * joint))[:, None]
 
 
 def _yard(look: GroundLook, layers: Layers) -> Float[Tensor, "n 3"]:
     coarse, middle, fine = layers
-    shade = 1 + 0.2 * coarse[:, 3] + 0.22 * middle[:, 3] + 0.3 * fine[:, 3]
+    shade = 1 + 0.1 * coarse[:, 0] + 0.1 * middle[:, 0] + 0.1 * fine[:, 0] + (0.3 if look.has_grass else 0.15) * fine[:, 3]
     colour = torch.tensor(look.yard_rgb, device=shade.device) * shade[:, None]
     dry = (0.25 * (coarse[:, 1] + middle[:, 1])).clamp(0, 0.6)[:, None] if look.has_grass else 0.0
     return colour * (1 - dry) + dry * torch.tensor([0.24, 0.20, 0.12], device=shade.device)

@@ -12,6 +12,9 @@ from gs_sim.sources.street.noise import LEAF_PX, NoiseBank
 from gs_sim.sources.street.primitives import Shape
 
 LEAF_VOXEL_M = 0.055
+LEAF_BITS = 6.0
+SHELLS = ((1.0, 0.5), (0.86, 0.85), (0.72, 1.15), (0.58, 0.0))
+"""Relative radius and share of the crown's coverage of each shell of leaves; 0 for solid."""
 NEAREST_M = 0.02
 
 Rays = tuple[Float[Tensor, "p r"], Float[Tensor, "p r"], Float[Tensor, "p r"]]
@@ -35,8 +38,7 @@ def distances_m(
     if shape == Shape.CYLINDER:
         return _cylinder(origins, directions, sizes)
     if shape == Shape.ELLIPSOID:
-        near, _ = _ellipsoid(origins, directions, sizes)
-        return torch.where(near > NEAREST_M, near, torch.inf)
+        return _ellipsoid(origins, directions, sizes)
     return _crown(origins, directions, sizes, bank)
 
 
@@ -87,36 +89,41 @@ def _cylinder(origins: Tensor, directions: Tensor, sizes: Tensor) -> Tensor:
     return torch.where((near <= far) & (near > NEAREST_M) & ~is_beside, near, torch.inf)
 
 
-def _ellipsoid(origins: Tensor, directions: Tensor, sizes: Tensor) -> tuple[Tensor, Tensor]:
+def _ellipsoid(origins: Tensor, directions: Tensor, sizes: Tensor) -> Tensor:
     scale = sizes[:, :3, None].reciprocal()
     o, d = origins * scale, directions * scale
     a = (d * d).sum(1)
     b = (o * d).sum(1)
-    c = (o * o).sum(1) - 1.0
-    discriminant = b * b - a * c
-    root = discriminant.clamp(min=0).sqrt()
-    near = torch.where(discriminant > 0, (-b - root) / a, torch.inf)
-    far = torch.where(discriminant > 0, (-b + root) / a, torch.inf)
-    return near, far
+    discriminant = b * b - a * ((o * o).sum(1) - 1.0)
+    near = (-b - discriminant.clamp(min=0).sqrt()) / a
+    return torch.where((discriminant > 0) & (near > NEAREST_M), near, torch.inf)
 
 
 def _crown(origins: Tensor, directions: Tensor, sizes: Tensor, bank: NoiseBank) -> Tensor:
-    """The near side of the shell where there are leaves, else the far side, else through."""
-    near, far = _ellipsoid(origins, directions, sizes)
-    first = torch.where((near > NEAREST_M) & _has_leaf(origins, directions, near, sizes, bank), near, torch.inf)
-    second = torch.where((far > NEAREST_M) & _has_leaf(origins, directions, far, sizes, bank), far, torch.inf)
-    return torch.minimum(first, second)
+    """The first of several nested shells that has a leaf where the ray enters it; the innermost is solid."""
+    scale = sizes[:, :3, None].reciprocal()
+    o, d = origins * scale, directions * scale
+    a = (d * d).sum(1)
+    b = (o * d).sum(1)
+    square = (o * o).sum(1)
+    nearest = torch.full_like(b, torch.inf)
+    for radius, share in reversed(SHELLS):
+        discriminant = b * b - a * (square - radius * radius)
+        near = (-b - discriminant.clamp(min=0).sqrt()) / a
+        is_hit = (discriminant > 0) & (near > NEAREST_M)
+        if share > 0:
+            is_hit &= _leaf_share(origins, directions, near, sizes, bank) < share * sizes[:, 6, None]
+        nearest = torch.where(is_hit, near, nearest)
+    return nearest
 
 
-def _has_leaf(origins: Tensor, directions: Tensor, t: Tensor, sizes: Tensor, bank: NoiseBank) -> Tensor:
+def _leaf_share(origins: Tensor, directions: Tensor, t: Tensor, sizes: Tensor, bank: NoiseBank) -> Tensor:
     """Look a point up in the leaf volume; the coarser cube at a distance has fewer, then no holes."""
-    coverage, level = sizes[:, 6, None], sizes[:, 7].long()
-    width = (LEAF_PX >> level)[:, None]
-    start = torch.zeros_like(width)
-    for coarser in range(1, 4):
-        start = start + torch.where(level[:, None] >= coarser, (LEAF_PX >> (coarser - 1)) ** 3, 0)
-    finite = torch.where(torch.isfinite(t), t, 0.0)
-    voxel = (origins + directions * finite[:, None]) * (width / (LEAF_PX * LEAF_VOXEL_M))[:, None]
-    x, y, z = torch.bitwise_and(voxel.floor().long(), (width - 1)[:, None]).unbind(1)
-    clump = bank.leaves[start + (z * width + y) * width + x]
-    return (clump < coverage) & torch.isfinite(t)
+    level = sizes[:, 7]
+    width = torch.exp2(LEAF_BITS - level)[:, None]
+    start = (LEAF_PX**3 - width**3) * (8.0 / 7.0)
+    cell = width / (LEAF_PX * LEAF_VOXEL_M)
+    x, y, z = (
+        torch.remainder(((origins[:, k] + directions[:, k] * t) * cell).floor(), width) for k in range(3)
+    )
+    return bank.leaves[(start + (z * width + y) * width + x).int()]

@@ -25,7 +25,10 @@ class NoiseBank:
     """Four independent fields of zero mean and unit variance, a volume of leaf clumps, and random numbers."""
 
     rows: Float[Tensor, "m 16"]
-    """Per texel of all levels: its four fields, then those of its right, lower and lower right neighbours."""
+    """Per texel of all levels: its four fields, then those of its right, lower and lower right neighbours.
+
+    The first three are smooth to rough clouds, the last is grain.
+    """
     levels: Float[Tensor, "l 2"]
     """Width of each level and its first row."""
     leaves: Float[Tensor, "v"]
@@ -40,7 +43,9 @@ def noise_bank(device: str) -> NoiseBank:
     generator = torch.Generator().manual_seed(20240229)
     frequency = torch.fft.fftfreq(TILE_PX) * TILE_PX
     radius = torch.sqrt(frequency[:, None] ** 2 + frequency[None, :] ** 2)
-    spectrum = torch.fft.fft2(torch.randn(4, TILE_PX, TILE_PX, generator=generator)) / radius.clamp(min=1.0) ** 0.9
+    exponents = torch.tensor([1.1, 1.0, 0.9, 0.25])[:, None, None]
+    white = torch.fft.fft2(torch.randn(4, TILE_PX, TILE_PX, generator=generator))
+    spectrum = white / radius.clamp(min=1.0) ** exponents
     spectrum[:, 0, 0] = 0.0
     spectrum = spectrum / torch.fft.ifft2(spectrum).real.std((1, 2))[:, None, None]
     tiles = [_resampled(spectrum, radius, width) for width in LEVEL_PX]
@@ -72,7 +77,7 @@ def _leaf_volumes(generator: torch.Generator) -> Float[Tensor, "v"]:
     frequency = torch.fft.fftfreq(LEAF_PX) * LEAF_PX
     square = frequency**2
     radius = torch.sqrt(square[:, None, None] + square[None, :, None] + square[None, None, :])
-    shape = torch.exp(-((radius / 13.0) ** 2)) * radius.clamp(min=2.0) ** -0.3
+    shape = torch.exp(-((radius / 20.0) ** 2)) * radius.clamp(min=2.0) ** -1.0
     white = torch.randn(LEAF_PX, LEAF_PX, LEAF_PX, generator=generator)
     volume = torch.fft.ifftn(torch.fft.fftn(white) * shape).real
     cube = (volume.flatten().argsort().argsort().float() / volume.numel()).reshape(volume.shape)

@@ -6,6 +6,7 @@ from torch import Tensor
 
 from gs_sim.sources.street.ground_surface import stripe
 from gs_sim.sources.street.noise import NoiseBank, draws_at, fields_at
+from gs_sim.sources.street.primitives import Shape
 from gs_sim.sources.street.surface import Points, Surface, matt
 
 
@@ -20,14 +21,15 @@ def wrapped_noise(points: Points, tile_m: float, bank: NoiseBank) -> Float[Tenso
 
 
 def leaves_surface(points: Points, bank: NoiseBank) -> Surface:
-    """Clumps of lighter and darker leaves; darker inside and below."""
+    """Clumps of lighter and darker leaves; darker inside and below. Details: coverage, darkness."""
     clump = wrapped_noise(points, 2.3, bank)
-    leaf = wrapped_noise(points, 0.45, bank)
-    shade = (1 + 0.28 * clump[:, 0] + 0.34 * leaf[:, 0]).clamp(min=0.25)
-    hue = 1 + 0.12 * clump[:, 1:2] * points.colours.new_tensor([1.0, 0.2, -0.6])
-    depth = points.details[:, 1]
+    leaf = wrapped_noise(points, 0.7, bank)
+    shade = (1 + 0.16 * clump[:, 0] + 0.16 * leaf[:, 1] + 0.26 * leaf[:, 3]).clamp(min=0.3)
+    hue = 1 + 0.10 * clump[:, 1:2] * points.colours.new_tensor([1.0, 0.2, -0.6])
+    inside = torch.where(points.shapes == Shape.CROWN, (points.local_m / points.half_m).norm(dim=1), 1.0)
+    depth = ((1.0 - inside) * 1.7).clamp(0.0, 0.8) + points.details[:, 1]
     below = 0.72 + 0.28 * (points.local_m[:, 2] / points.half_m[:, 2]).clamp(-1, 1)
-    return matt(points, points.colours * hue * shade[:, None], below * (1 - depth))
+    return matt(points, points.colours * hue * (shade * (1 - 0.5 * depth))[:, None], below * (1 - depth))
 
 
 def bark_surface(points: Points, bank: NoiseBank) -> Surface:

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float64, Int64
+from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
 from gs_sim.errors import MissingFeatureError
@@ -12,13 +12,14 @@ from gs_sim.geometry.rig import Rig
 from gs_sim.geometry.trajectory import Trajectory, pose_at
 from gs_sim.sensing.track import Track
 from gs_sim.sources.street.buildings import draw_houses
+from gs_sim.sources.street.contact import Footprints, footprints_of, join_footprints
 from gs_sim.sources.street.ground import GroundPlan
 from gs_sim.sources.street.ground_surface import GroundLook
 from gs_sim.sources.street.imaging import Imaging, draw_imaging
 from gs_sim.sources.street.layout import draw_ground, draw_things_beside_road
 from gs_sim.sources.street.light import Light, draw_light
 from gs_sim.sources.street.noise import noise_bank
-from gs_sim.sources.street.primitives import Primitives, join_primitives, move_primitives
+from gs_sim.sources.street.primitives import Material, Primitives, join_primitives, move_primitives
 from gs_sim.sources.street.randomness import uniform
 from gs_sim.sources.street.rig import draw_rig
 from gs_sim.sources.street.road_line import (
@@ -52,6 +53,7 @@ class Street:
     imaging: Imaging
     standing: Primitives
     """All that does not move, parked vehicles included; world frame."""
+    standing_footprints: Footprints
     movers: tuple[Mover, ...]
     tracks: tuple[Track, ...]
     """Boxes of moving, then of parked vehicles, over the whole drive."""
@@ -92,6 +94,7 @@ def draw_street(settings: StreetSettings) -> Street:
         light=light,
         imaging=draw_imaging(generator, light, [mounted.name for mounted in rig.cameras]),
         standing=join_primitives([houses, things]).to(device),
+        standing_footprints=_standing_footprints(parked, houses),
         movers=movers,
         tracks=moving + parked,
         rig=rig,
@@ -102,14 +105,41 @@ def draw_street(settings: StreetSettings) -> Street:
 
 def world_at(street: Street, stamp_ns: int) -> World:
     """The street with its moving vehicles where they are at a moment."""
+    poses = [pose_at(mover.world_from_box, stamp_ns) for mover in street.movers]
     moving = [
-        move_primitives(pose_at(mover.world_from_box, stamp_ns), mover.vehicle.primitives_box).to(street.device)
-        for mover in street.movers
+        move_primitives(pose, mover.vehicle.primitives_box).to(street.device)
+        for pose, mover in zip(poses, street.movers, strict=True)
     ]
+    contacts = [street.standing_footprints]
+    if poses:
+        sizes = torch.tensor([mover.vehicle.size_m for mover in street.movers])
+        contacts.append(vehicle_footprints(torch.stack(poses), sizes))
     return World(
-        join_primitives([street.standing, *moving]), street.plan, street.look, street.road_map, street.light,
-        noise_bank(street.device),
-    )  # fmt: skip
+        primitives=join_primitives([street.standing, *moving]),
+        plan=street.plan,
+        look=street.look,
+        road_map=street.road_map,
+        light=street.light,
+        bank=noise_bank(street.device),
+        footprints=join_footprints(contacts, street.device),
+    )
+
+
+def _standing_footprints(parked: tuple[Track, ...], houses: Primitives) -> Footprints:
+    """Of parked vehicles and of houses (their walls reach into the ground)."""
+    walls = houses.select(houses.materials == Material.FACADE)
+    poses = torch.eye(4, dtype=torch.float64).repeat(len(walls), 1, 1)
+    poses[:, :3, :3], poses[:, :3, 3] = walls.rotations.double(), walls.centres.double()
+    sets = [footprints_of(poses, 2 * walls.half_m, 0.4, 0.5)]
+    if parked:
+        poses = torch.stack([track.world_from_box.poses[0] for track in parked])
+        sets.append(vehicle_footprints(poses, torch.tensor([track.size_m for track in parked])))
+    return join_footprints(sets, "cpu")
+
+
+def vehicle_footprints(poses: Float64[Tensor, "n 4 4"], sizes_m: Float[Tensor, "n 3"]) -> Footprints:
+    """A vehicle's floor is open at its edge: less light is lost there than at a wall of the same height."""
+    return footprints_of(poses, sizes_m, 0.5, 0.22)
 
 
 def _device(settings: StreetSettings) -> str:

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from gs_sim.sources.street.bundles import Bundles, central_pairs, parallel_pairs
 from gs_sim.sources.street.cast import nearest_hits
+from gs_sim.sources.street.contact import Footprints, open_share
 from gs_sim.sources.street.facade_surface import facade_surface
 from gs_sim.sources.street.ground import GroundHits, GroundPlan, ground_hits
 from gs_sim.sources.street.ground_surface import GroundLook, GroundPoints, ground_albedo
@@ -56,6 +57,8 @@ class World:
     road_map: RoadMap
     light: Light
     bank: NoiseBank
+    footprints: Footprints
+    """Of what stands on the ground."""
 
 
 @dataclass(frozen=True)
@@ -153,7 +156,7 @@ def _fill_ground(world: World, hits: Hits, cone_m: Tensor, lit: Lit) -> None:
     inward = torch.stack([along[:, 1], -along[:, 0], torch.zeros_like(cone)], dim=1) * torch.sign(ground.d_m)[:, None]
     lit.normals[rows] = torch.where(ground.is_kerb[:, None], inward, normals)
     lit.albedo[rows] = albedo
-    lit.occlusion[rows] = occlusion
+    lit.occlusion[rows] = occlusion * open_share(world.footprints, lit.positions[rows])
 
 
 def radiance_of(world: World, hits: Hits, footprint: float) -> Float[Tensor, "n 3"]:
