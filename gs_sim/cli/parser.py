@@ -56,6 +56,7 @@ def _declare_inspect(commands: "Commands") -> None:
     parser = _command(commands, "inspect", "Say what a bag holds, and whether it is ready to be reconstructed.")
     _add_bag(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--config", type=Path, metavar="YAML", help="settings of reconstruct, for its `bag:` section")
 
 
 def _declare_import(commands: "Commands") -> None:

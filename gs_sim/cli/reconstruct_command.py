@@ -4,7 +4,7 @@ import argparse
 import os
 import time
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 
 from gs_sim import __version__
@@ -12,6 +12,7 @@ from gs_sim.cli.hardware import choose_device, describe_hardware, peak_memory_mb
 from gs_sim.cli.interrupts import stop_on_interrupt
 from gs_sim.cli.recordings import open_recording
 from gs_sim.cli.scene_folder import REPORT, write_json
+from gs_sim.cli.settings import CommandSettings
 from gs_sim.cli.terminal import ProgressDisplay, progress_note, say, warn
 from gs_sim.cli.values import refuse_unbuilt
 from gs_sim.config import load_config, override, to_dict
@@ -19,16 +20,8 @@ from gs_sim.errors import StorageError
 from gs_sim.reconstruction.reconstruct import Hooks, Progress, Reconstruction, ReconstructionSettings, reconstruct
 from gs_sim.scene.storage import refuse_foreign_folder, save_scene
 from gs_sim.sensing.recording import Recording
-from gs_sim.sources.bag_settings import BagSettings
 
 INTERRUPTED = 130
-
-
-@dataclass(frozen=True)
-class CommandSettings(ReconstructionSettings):
-    """What a settings file may say: everything about the reconstruction, and how to read the bag."""
-
-    bag: BagSettings = field(default_factory=BagSettings)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -7,6 +7,7 @@ from pathlib import Path
 import av
 import cv2
 import pytest
+from small_drive import SmallDrive, write_drive
 from tiny_world import TinyWorld
 
 from gs_sim.cli.main import main
@@ -38,6 +39,35 @@ def test_reconstruct_writes_a_scene_and_a_report_with_the_promised_keys(made: Pa
     assert report["configuration"]["optimise"]["steps"] == 4
     assert report["num_views"] == 6  # 8 frames, of which 2 and 6 are held out
     assert report["camera_rates_hz"]["front"] == pytest.approx(10.0)
+
+
+def test_inspect_of_a_good_bag_lists_its_sensors_and_says_ready(
+    tiny_bag: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["inspect", str(tiny_bag)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-1] == "ready"
+    assert any(line.startswith("  camera  front: 8 of 8 used, 10.0 Hz; 96x64") for line in lines)
+    assert any(line.startswith("  lidar   top: 8 of 8 used") for line in lines)
+
+
+def test_inspect_prints_json_for_programs(tiny_bag: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["inspect", str(tiny_bag), "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert (document["is_ready"], document["verdict"], document["num_tracks"]) == (True, "ready", 2)
+
+
+def test_inspect_of_a_bag_without_calibration_says_what_to_fix(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bag = write_drive(tmp_path / "bag", SmallDrive(has_info=False))
+    assert main(["inspect", str(bag)]) == 2
+    captured = capsys.readouterr()
+    assert "CameraInfo" in captured.err
+    assert captured.err.strip().count("\n") == 0
+    assert "camera" in captured.out
+    assert main(["inspect", str(bag), "--json"]) == 2
+    assert json.loads(capsys.readouterr().out)["is_ready"] is False
 
 
 def test_evaluate_takes_cameras_and_width_from_the_scene_and_writes_page_and_scores(
