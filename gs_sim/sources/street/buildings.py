@@ -51,7 +51,7 @@ def draw_houses(
 ) -> Primitives:
     """Rows on both sides, open where side streets are, along these, and taller ones far behind."""
     gap_share, storeys = uniform(generator, 0.0, 0.35), uniform(generator, 2.0, 5.0)
-    setback = uniform(generator, 0.0, 1.0) * pick(generator, (0.0, 3.0, 7.0))
+    setback = plan.setback_m
     houses = []
     for side in (1, -1):
         edge = plan.left_kerb_m + plan.left_walk_m if side > 0 else plan.right_walk_m - plan.right_kerb_m

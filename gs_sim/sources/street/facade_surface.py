@@ -57,12 +57,12 @@ def facade_surface(points: Points, bank: NoiseBank) -> Surface:
     sill = stripe(grid.across, grid.half_w + 0.12, px) * stripe(grid.up + grid.half_h + 0.05, 0.05, px) * (grid.floor >= 0)
     own = draws_at(bank, torch.zeros_like(px), torch.zeros_like(px), points.seeds)
     frame_rgb = (0.08 + 0.6 * (own[:, :1] > 0.3) * own[:, 1:2]).expand(-1, 3)
-    door_rgb = 0.06 + 0.22 * own[:, 1:].square()
+    door_rgb = 0.04 + 0.05 * own[:, 3:] + 0.12 * own[:, 1:].square()
     leaf = torch.where((grid.is_door > 0)[:, None], door_rgb, frame_rgb)
     albedo = torch.lerp(wall, (0.3 + 0.3 * own[:, 3:]).expand(-1, 3), sill[:, None])
     albedo = torch.lerp(albedo, wall * 0.9, reveal[:, None])
     albedo = torch.lerp(albedo, leaf, frame[:, None])
-    albedo = torch.lerp(albedo, _glass(grid, across, up), pane[:, None])
+    albedo = torch.lerp(albedo, _glass(bank, grid, across, up), pane[:, None])
     hidden = opening * (0.25 + 0.4 * torch.exp(-(grid.half_h - grid.up).clamp(min=0) / 0.3))
     below_sill = 0.25 * torch.exp(-(-grid.up - grid.half_h - 0.1).clamp(min=0) / 0.15) * stripe(grid.across, grid.half_w + 0.1, px)
     base = 0.62 + 0.38 * (grid.v / 3.0).clamp(0, 1)
@@ -109,7 +109,7 @@ def _behind(points: Points, grid: Grid) -> tuple[Tensor, Tensor]:
     return grid.across + depth * torch.where(is_front, view[:, 0], view[:, 1]), grid.up + depth * view[:, 2]
 
 
-def _glass(grid: Grid, across: Tensor, up: Tensor) -> Float[Tensor, "n 3"]:
+def _glass(bank: NoiseBank, grid: Grid, across: Tensor, up: Tensor) -> Float[Tensor, "n 3"]:
     """A dim room, here and there with curtains, a blind, or shelves behind a shop's window."""
     draw, shade, state, _ = grid.draws.unbind(1)
     dark = 0.012 + 0.04 * shade
@@ -117,8 +117,10 @@ def _glass(grid: Grid, across: Tensor, up: Tensor) -> Float[Tensor, "n 3"]:
     blind = (up > (1.6 * state - 0.8) * grid.half_h) & (draw > 0.75)
     folds = 1 + 0.12 * torch.cos(across * 55.0) * curtain
     level = torch.where((curtain | blind) & (grid.is_shop == 0), (0.2 + 0.3 * shade) * folds, dark)
-    goods = (torch.cos(up * 7.0 + 6 * state) > 0.75) | (torch.cos(across * (9 + 8 * draw)) * torch.cos(up * 9) > 0.4)
-    level = torch.where((grid.is_shop > 0) & goods & (up < 0.3 * grid.half_h), 0.05 + 0.15 * shade, level)
+    row = torch.floor(up / 0.33)
+    goods = draws_at(bank, torch.floor(across / (0.12 + 0.3 * draw)), row + 40 * grid.bay, 17)
+    is_stocked = (grid.is_shop > 0) & (goods[:, 0] < 0.6) & (torch.remainder(up, 0.33) < 0.28 * goods[:, 1]) & (state < 0.75)
+    level = torch.where(is_stocked & (up < 0.5 * grid.half_h), 0.03 + 0.22 * goods[:, 2].square(), level)
     return torch.stack([level, level * (0.94 + 0.06 * draw), level * (0.85 + 0.2 * state)], dim=1)
 
 

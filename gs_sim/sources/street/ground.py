@@ -43,6 +43,8 @@ class GroundPlan:
     left_walk_m: float
     """Width of the left sidewalk."""
     right_walk_m: float
+    setback_m: float
+    """Depth of the gardens between sidewalk and houses; the sidewalk reaches the houses where it is 0."""
     side_streets: tuple[SideStreet, ...]
 
 

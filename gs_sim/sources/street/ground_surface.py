@@ -79,9 +79,8 @@ def ground_albedo(
     joint = stripe(torch.remainder(s, 1.0) - 0.5, 0.008, points.footprint_s_m)
     kerb = kerb * (1 - 0.55 * joint[:, None])
     walk_width = torch.where(d > 0, plan.left_walk_m, plan.right_walk_m)
-    is_yard = (torch.maximum(d - plan.left_kerb_m, plan.right_kerb_m - d) > walk_width) & (
-        beyond > min(1.0, plan.left_walk_m)
-    )
+    outside = torch.maximum(d - plan.left_kerb_m, plan.right_kerb_m - d)
+    is_yard = (outside > walk_width) & (beyond > 2.5) & (plan.setback_m > 0)
     albedo = torch.where((beyond > 0)[:, None], walk, road)
     albedo = torch.where(is_yard[:, None], yard, albedo)
     albedo = torch.where((hits.is_kerb | ((beyond >= 0) & (beyond < 0.15)))[:, None], kerb, albedo)
@@ -99,7 +98,7 @@ def _carriageway(
     plan, look, bank = ground
     coarse, middle, fine = layers
     s, d = points.hits.s_m, points.hits.d_m
-    stain = 1 + look.asphalt_contrast * (0.05 * coarse[:, 0] + 0.06 * middle[:, 0] + 0.05 * fine[:, 0] + 0.16 * fine[:, 3])
+    stain = 1 + look.asphalt_contrast * (0.05 * coarse[:, 0] + 0.06 * middle[:, 0] + 0.06 * fine[:, 1] + 0.24 * fine[:, 3])
     patch = _patches(look, bank, points)
     crack = _cracks(look, coarse, middle, points)
     tracks = torch.zeros_like(s)

@@ -31,7 +31,7 @@ def draw_imaging(generator: torch.Generator, light: Light, camera_names: list[st
     """Expose for the scene's light, imperfectly; cameras of one rig differ by a few per cent, displaced ones follow `front`."""
     up = max(0.2, light.to_sun[2])
     level = sum(light.sun_rgb) / 3 * (0.35 + 0.35 * up) + sum(light.zenith_rgb) / 3 * 0.6
-    exposure = uniform(generator, 0.85, 1.35) * 0.75 / level
+    exposure = uniform(generator, 0.85, 1.4) / level
     warm, tintedness = normal(generator, 0.0, 0.05), normal(generator, 0.0, 0.02)
     gains = {}
     for name in camera_names:
@@ -41,7 +41,7 @@ def draw_imaging(generator: torch.Generator, light: Light, camera_names: list[st
         gains[name] = gains["front"] if name.startswith("off_") else (r, g, b)
     return Imaging(
         gains=gains,
-        contrast=uniform(generator, 0.95, 1.2),
+        contrast=uniform(generator, 1.0, 1.3),
         saturation=uniform(generator, 0.85, 1.2),
         vignetting=uniform(generator, 0.0, 0.12),
         noise_floor=uniform(generator, 0.001, 0.004),

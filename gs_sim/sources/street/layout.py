@@ -34,6 +34,7 @@ def draw_ground(generator: torch.Generator, line: RoadLine) -> tuple[GroundPlan,
         corner_m=uniform(generator, 2.0, 5.0),
         left_walk_m=uniform(generator, 1.8, 5.0),
         right_walk_m=uniform(generator, 1.8, 5.0),
+        setback_m=pick(generator, (0.0, uniform(generator, 1.5, 3.5), uniform(generator, 3.5, 7.0)), (0.5, 0.25, 0.25)),
         side_streets=_draw_side_streets(generator, line),
     )
     same = tuple(-(k + 0.5) * lane_m for k in range(num_same))
@@ -145,7 +146,7 @@ def draw_things_beside_road(
                 draw_clutter(generator),
             )
         for s in _along(generator, span_m, 14.0, 0.6):
-            if chance(generator, 0.4):
+            if plan.setback_m > 0 and chance(generator, 0.5):
                 sets += _stand(
                     line,
                     plan,

@@ -40,7 +40,7 @@ def draw_light(generator: torch.Generator, heading_rad: float) -> Light:
     azimuth = heading_rad + uniform(generator, -math.pi, math.pi)
     overcast = pick(generator, (0.0, uniform(generator, 0.2, 0.7), uniform(generator, 0.85, 1.0)), (0.35, 0.4, 0.25))
     warmth = max(0.0, 1.0 - math.degrees(elevation) / 45.0) * uniform(generator, 0.5, 1.0)
-    sun = (1.0 - 0.97 * max(0.0, overcast - 0.5) / 0.5) * uniform(generator, 0.75, 1.0)
+    sun = (1.0 - 0.97 * max(0.0, overcast - 0.5) / 0.5) * uniform(generator, 1.0, 1.5)
     sky = uniform(generator, 0.30, 0.45) * (1.0 + 0.55 * overcast)
     blue = (1.0 - overcast) * uniform(generator, 0.7, 1.0)
     haze = uniform(generator, 0.0, 1.0)
