@@ -19,7 +19,8 @@ from gs_sim.sources.bag_collect import Skipped
 from gs_sim.sources.bag_index import BagIndex, CameraIndex, LidarIndex
 from gs_sim.sources.bag_settings import BagSettings
 from gs_sim.sources.bag_tracks import tracks_of
-from gs_sim.sources.bag_vehicle import Vehicle, covering, find_vehicle, is_known
+from gs_sim.sources.bag_vehicle import Vehicle, find_vehicle
+from gs_sim.sources.coverage import covering, is_known, reach_of
 from gs_sim.sources.messages.camera_info import camera_from_info, stereo_offset_m, stereo_rectification
 from gs_sim.sources.stamps import KeptStamps
 from gs_sim.sources.transforms import TransformTree, mount
@@ -90,7 +91,9 @@ def assemble(index: BagIndex, settings: BagSettings) -> Assembly:
     if vehicle.fixed_frame == "":
         findings.warnings.append("the bag has no poses; the vehicle is taken to stand still")
     stamps_ns = [stream.stamps.stamps_ns for stream in cameras] + [stream.stamps.stamps_ns for stream in lidars]
-    path = covering(vehicle.world_from_rig, torch.cat([torch.zeros(0, dtype=torch.int64), *stamps_ns]), settings)
+    path = vehicle.world_from_rig
+    reach_ns = reach_of(path, settings.max_extrapolation_s)
+    path = covering(path, torch.cat([torch.zeros(0, dtype=torch.int64), *stamps_ns]), reach_ns)
     vehicle = replace(vehicle, world_from_rig=path)
     return Assembly(
         vehicle,
@@ -205,8 +208,8 @@ def with_known_poses(
     stream: CameraStream, vehicle: Vehicle, settings: BagSettings, findings: Findings
 ) -> list[CameraStream]:
     """The camera with the images that have a pose; none if no image has."""
-    path, topic = vehicle.world_from_rig, stream.index.topic
-    is_usable = is_known(path, stream.stamps.stamps_ns, settings)
+    topic = stream.index.topic
+    is_usable = has_pose(stream.stamps, vehicle, settings)
     if not is_usable.any():
         findings.problems.append(BagError(outside_sentence(topic.image_topic, stream.stamps.stamps_ns, vehicle)))
         return []
@@ -233,7 +236,7 @@ def usable_lidars(
         except GsSimError as error:
             findings.problems.append(type(error)(f"LiDAR '{name}' ({topic}): {error}"))
             continue
-        is_usable = is_known(vehicle.world_from_rig, lidar.stamps.stamps_ns, settings)
+        is_usable = has_pose(lidar.stamps, vehicle, settings)
         if not is_usable.any():
             findings.problems.append(BagError(outside_sentence(topic, lidar.stamps.stamps_ns, vehicle)))
             continue
@@ -246,6 +249,13 @@ def usable_lidars(
     if not index.lidars:
         findings.warnings.append("the bag has no LiDAR (sensor_msgs/PointCloud2)")
     return tuple(usable)
+
+
+def has_pose(stamps: KeptStamps, vehicle: Vehicle, settings: BagSettings) -> Bool[Tensor, "n"]:
+    """At which stamps the vehicle's pose is known."""
+    path = vehicle.world_from_rig
+    reach_ns = reach_of(path, settings.max_extrapolation_s)
+    return is_known(path, stamps.stamps_ns, reach_ns, round(settings.max_pose_gap_s * 1e9))
 
 
 def outside_sentence(topic: str, stamps_ns: Int64[Tensor, "n"], vehicle: Vehicle) -> str:

@@ -13,7 +13,8 @@ from gs_sim.sensing.track import Track
 from gs_sim.sources.bag_collect import Skipped
 from gs_sim.sources.bag_index import BagIndex
 from gs_sim.sources.bag_settings import BagSettings
-from gs_sim.sources.bag_vehicle import Vehicle, is_known, max_extrapolation_ns
+from gs_sim.sources.bag_vehicle import Vehicle
+from gs_sim.sources.coverage import is_known, reach_of
 from gs_sim.sources.detection import Detection
 from gs_sim.sources.transforms import TransformTree, is_mounted, mount, poses_between
 
@@ -30,7 +31,8 @@ class WorldBox:
 def tracks_of(index: BagIndex, vehicle: Vehicle, settings: BagSettings, skipped: Skipped) -> tuple[Track, ...]:
     """Boxes of equal id become one track with the median size; boxes that cannot be placed are counted."""
     by_id: dict[str, dict[int, WorldBox]] = {}
-    reach_ns = max_extrapolation_ns(vehicle.world_from_rig, settings)
+    path, max_gap_ns = vehicle.world_from_rig, round(settings.max_pose_gap_s * 1e9)
+    reach_ns = reach_of(path, settings.max_extrapolation_s)
     for message in index.detections:
         frames: dict[str, Float64[Tensor, "4 4"] | None] = {}
         for frame, detection in message.boxes:
@@ -38,7 +40,7 @@ def tracks_of(index: BagIndex, vehicle: Vehicle, settings: BagSettings, skipped:
                 skipped.note("boxes without a track id")
                 continue
             if frame not in frames:
-                is_covered = bool(is_known(vehicle.world_from_rig, torch.tensor([message.stamp_ns]), settings))
+                is_covered = bool(is_known(path, torch.tensor([message.stamp_ns]), reach_ns, max_gap_ns))
                 pose = frame_in_world(index.tree, vehicle, frame, message.stamp_ns, reach_ns) if is_covered else None
                 frames[frame] = pose
             world_from_frame = frames[frame]

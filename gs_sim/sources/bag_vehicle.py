@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float64, Int64
+from jaxtyping import Float64
 from torch import Tensor
 
 from gs_sim.errors import BagError
 from gs_sim.geometry.pose import inverse, pose_from
-from gs_sim.geometry.trajectory import Trajectory, pose_at
+from gs_sim.geometry.trajectory import Trajectory
 from gs_sim.sources.bag_index import BagIndex, VehiclePath
 from gs_sim.sources.bag_settings import BagSettings
 from gs_sim.sources.transforms import TransformTree, is_connected, is_mounted, mount, trajectory_between
@@ -121,36 +121,3 @@ def in_own_world(base: str, fixed: str, source: str, map_from_rig: Trajectory) -
     map_from_world = pose_from(torch.eye(3, dtype=torch.float64), map_from_rig.poses[0, :3, 3])
     world_from_rig = Trajectory(map_from_rig.stamps_ns, inverse(map_from_world) @ map_from_rig.poses)
     return Vehicle(base, fixed, source, world_from_rig, map_from_world)
-
-
-def max_extrapolation_ns(path: Trajectory, settings: BagSettings) -> int:
-    """How far beyond its ends the path is continued: the setting, or half a pose period if that is longer."""
-    period_ns = int(path.stamps_ns.diff().median()) if len(path.stamps_ns) > 1 else 0
-    return max(round(settings.max_extrapolation_s * 1e9), period_ns // 2)
-
-
-def is_known(path: Trajectory, stamps_ns: Int64[Tensor, "n"], settings: BagSettings) -> Bool[Tensor, "n"]:
-    """At which stamps the vehicle's pose is known: not too far outside the path, and not in a long gap of it."""
-    reach_ns = max_extrapolation_ns(path, settings)
-    is_near = (stamps_ns >= path.start_ns - reach_ns) & (stamps_ns <= path.end_ns + reach_ns)
-    if len(path.stamps_ns) < 2:
-        return is_near
-    after = torch.searchsorted(path.stamps_ns, stamps_ns).clamp(1, len(path.stamps_ns) - 1)
-    gap_ns = path.stamps_ns[after] - path.stamps_ns[after - 1]
-    is_inside = (stamps_ns > path.start_ns) & (stamps_ns < path.end_ns)
-    return is_near & ~(is_inside & (gap_ns > round(settings.max_pose_gap_s * 1e9)))
-
-
-def covering(path: Trajectory, stamps_ns: Int64[Tensor, "n"], settings: BagSettings) -> Trajectory:
-    """The path continued at constant velocity to the first and last of some stamps, so that it covers them all."""
-    if not len(stamps_ns):
-        return path
-    reach_ns = max_extrapolation_ns(path, settings)
-    start_ns, end_ns = int(stamps_ns.min()), int(stamps_ns.max())
-    before = [start_ns] if start_ns < path.start_ns else []
-    after = [end_ns] if end_ns > path.end_ns else []
-    poses = [pose_at(path, stamp, reach_ns)[None] for stamp in before + after]
-    return Trajectory(
-        torch.cat([torch.tensor(before, dtype=torch.int64), path.stamps_ns, torch.tensor(after, dtype=torch.int64)]),
-        torch.cat([*poses[: len(before)], path.poses, *poses[len(before) :]]),
-    )
