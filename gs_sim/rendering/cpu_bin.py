@@ -1,44 +1,33 @@
 """Which splats each tile must blend, front to back.
 
 One stable radix sort by depth, then a counting sort into tiles: every list comes out sorted,
-and in the same order whatever the number of threads.
+and in the same order whatever the number of threads. Nearly all splats span at most 2x2 tiles;
+those take no branch, since where a branch goes could not be foreseen.
 """
 
-import math
 from typing import NamedTuple
 
 import numba
 import numpy as np
 import numpy.typing as npt
 
+from gs_sim.rendering.cpu_cover import band_span
 from gs_sim.rendering.cpu_runtime import INLINE, PARALLEL, SERIAL
 from gs_sim.rendering.cpu_splat import (
     CHUNK,
-    DEPTH,
-    KA,
-    LOG2_255,
-    LOG2_O,
-    REACH_Y,
-    SLOPE,
     SPLAT_WIDTH,
     TILE,
-    TILT,
     Bins,
     Floats,
     Ints,
+    Keys,
     Rects,
     Splats,
-    X,
-    Y,
-    tile_span,
 )
 
-Keys = npt.NDArray[np.uint32]
-
-f32 = np.float32
 RADIX = 2048
 PASSES = 3
-"""11 bits each; the bits of positive floats sort as the floats do."""
+"""11 bits each."""
 
 
 class Order(NamedTuple):
@@ -46,21 +35,21 @@ class Order(NamedTuple):
 
     rows: Ints
     rects: Rects
-    """In the same order; the tiles they touch."""
+    """In the same order; see `Splats.rects`."""
 
 
 def bin_splats(splats: Splats, size_hw: tuple[int, int]) -> Bins:
     """Sort the splats of a view into its tiles."""
     num_x, num_y = -(-size_hw[1] // TILE), -(-size_hw[0] // TILE)
     order = Order(*depth_order(splats))
-    num_rows, num_tiles = len(splats.rects), num_x * num_y
-    starts, slots, per_splat = (np.empty(num, np.int32) for num in (num_tiles + 1, num_rows, num_rows))
-    bins = Bins(np.empty((0, 2), np.int32), starts, slots, per_splat, num_x)
-    per_tile = np.empty((2 * numba.get_num_threads(), num_tiles), np.int32)
+    starts, slots = np.empty(num_x * num_y + 1, np.int32), np.empty(len(splats.keys), np.int32)
+    # one bucket more, where splats put what they have no second, third or fourth tile for
+    per_tile = np.empty((2 * numba.get_num_threads(), num_x * num_y + 1), np.int32)
+    bins = Bins(np.empty(0, np.int64), starts, slots, num_x)
     count_pairs(splats.rows, order, bins, per_tile)
     running_starts(per_tile, starts)
-    running_slots(per_splat, splats.counts, slots)
-    bins = bins._replace(pairs=np.empty((starts[-1], 2), np.int32))
+    running_slots(splats, slots)
+    bins = bins._replace(pairs=np.empty(starts[-1] + 1, np.int64))
     fill_pairs(splats.rows, order, bins, per_tile)
     return bins
 
@@ -82,11 +71,10 @@ def depth_order(splats: Splats) -> tuple[Ints, Rects]:
     m = splats.counts.sum()
     rows, keys = np.empty(m, np.int32), np.empty(m, np.uint32)
     starts = np.zeros((PASSES, RADIX), np.int64)
-    bits = splats.rows.view(np.uint32)
     j = 0
     for chunk in range(splats.counts.shape[0]):
         for row in range(chunk * CHUNK, chunk * CHUNK + splats.counts[chunk]):
-            key = bits[row * SPLAT_WIDTH + DEPTH]
+            key = splats.keys[row]
             rows[j], keys[j] = row, key
             for k in range(PASSES):
                 starts[k, np.int64((key >> np.uint32(11 * k)) & np.uint32(RADIX - 1))] += 1
@@ -102,36 +90,17 @@ def depth_order(splats: Splats) -> tuple[Ints, Rects]:
         _radix_pass(keys, rows, starts[k], 11 * k, (other_keys, other_rows))
         rows, other_rows, keys, other_keys = other_rows, rows, other_keys, keys
     rects = np.empty((m, 4), np.int16)
+    rects_as_one, source = rects.view(np.int64), splats.rects.view(np.int64)
     for j in range(m):
-        for side in range(4):
-            rects[j, side] = splats.rects[rows[j], side]
+        rects_as_one[j, 0] = source[rows[j], 0]
     return rows, rects
 
 
 @numba.njit(**INLINE)
-def _band_span(splats: Floats, at: int, band: int, num_x: int) -> tuple[int, int]:
-    """First tile and one past the last, in one row of tiles, that the ellipse alpha >= 1/255 touches."""
-    x, y = splats[at + X], splats[at + Y]
-    top = f32(band * TILE) + f32(0.5) - y
-    bottom = top + f32(TILE - 1)
-    widest = (splats[at + LOG2_O] + LOG2_255) / -splats[at + KA]
-    shrink = widest / (splats[at + REACH_Y] * splats[at + REACH_Y])
-    right_y = min(max(splats[at + TILT], top), bottom)
-    left_y = min(max(-splats[at + TILT], top), bottom)
-    right = splats[at + SLOPE] * right_y + math.sqrt(max(widest - shrink * right_y * right_y, f32(0)))
-    left = splats[at + SLOPE] * left_y - math.sqrt(max(widest - shrink * left_y * left_y, f32(0)))
-    return tile_span(x + left, x + right, num_x)
-
-
-@numba.njit(**INLINE)
 def _span(splats: Floats, order: Order, j: int, band: int, num_x: int) -> tuple[int, int]:
-    """Tiles that splat j of the order touches in one row of tiles: exact only where it can cut some off."""
-    rects = order.rects
-    first, last = np.int64(rects[j, 0]), np.int64(rects[j, 2])
-    if last - first < 2 or rects[j, 3] - rects[j, 1] < 2:
-        return first, last
-    exact_first, exact_last = _band_span(splats, np.int64(order.rows[j]) * SPLAT_WIDTH, band, num_x)
-    return max(first, exact_first), min(last, exact_last)
+    """Tiles that splat j of the order, a large one, touches in one row of tiles."""
+    first, last = band_span(splats, np.int64(order.rows[j]) * SPLAT_WIDTH, band, num_x)
+    return max(first, np.int64(order.rects[j, 0])), min(last, np.int64(order.rects[j, 2]))
 
 
 @numba.njit(**INLINE)
@@ -142,23 +111,36 @@ def _share(num: int, part: int, parts: int) -> tuple[int, int]:
 
 
 @numba.njit(**INLINE)
+def _four_tiles(rects: Rects, j: int, num_x: int, nowhere: int) -> tuple[int, int, int, int]:
+    """The up to 2x2 tiles of a small splat; `nowhere` for those it does not touch."""
+    first, mask = np.int64(rects[j, 1]) * num_x + np.int64(rects[j, 0]), np.int64(rects[j, 2])
+    return (
+        first if mask & 1 else nowhere,
+        first + 1 if mask & 2 else nowhere,
+        first + num_x if mask & 4 else nowhere,
+        first + num_x + 1 if mask & 8 else nowhere,
+    )
+
+
+@numba.njit(**INLINE)
 def _count_part(splats: Floats, order: Order, bins: Bins, part: int, per_tile: Ints) -> None:
-    tiles, num_x = per_tile[part], bins.num_x
+    tiles, num_x, nowhere = per_tile[part], bins.num_x, per_tile.shape[1] - 1
     tiles[:] = 0
     begin, end = _share(order.rows.shape[0], part, per_tile.shape[0])
     for j in range(begin, end):
-        total = 0
-        for band in range(order.rects[j, 1], order.rects[j, 3]):
-            first, last = _span(splats, order, j, band, num_x)
-            for tile in range(band * num_x + first, band * num_x + last):
+        if order.rects[j, 3] < 0:
+            for tile in _four_tiles(order.rects, j, num_x, nowhere):
                 tiles[tile] += 1
-            total += max(last - first, 0)
-        bins.per_splat[order.rows[j]] = total
+        else:
+            for band in range(order.rects[j, 1], order.rects[j, 3]):
+                first, last = _span(splats, order, j, band, num_x)
+                for tile in range(band * num_x + first, band * num_x + last):
+                    tiles[tile] += 1
 
 
 @numba.njit(**PARALLEL)
 def count_pairs(splats: Floats, order: Order, bins: Bins, per_tile: Ints) -> None:
-    """Count splats per (part of the order, tile), and tiles per splat."""
+    """Count splats per (part of the order, tile)."""
     for part in numba.prange(per_tile.shape[0]):
         _count_part(splats, order, bins, part, per_tile)
 
@@ -166,40 +148,47 @@ def count_pairs(splats: Floats, order: Order, bins: Bins, per_tile: Ints) -> Non
 @numba.njit(**SERIAL)
 def running_starts(per_tile: Ints, tile_starts: Ints) -> None:
     """Turn counts per (part, tile) into where each part writes, and note where each tile's list starts."""
-    before = 0
-    for tile in range(per_tile.shape[1]):
+    before, num_tiles = 0, per_tile.shape[1] - 1
+    for tile in range(num_tiles):
         tile_starts[tile] = before
         for part in range(per_tile.shape[0]):
             count = per_tile[part, tile]
             per_tile[part, tile] = before
             before += count
-    tile_starts[per_tile.shape[1]] = before
+    tile_starts[num_tiles] = before
+    per_tile[:, num_tiles] = before
 
 
 @numba.njit(**SERIAL)
-def running_slots(per_splat: Ints, counts: Ints, slots: Ints) -> None:
+def running_slots(splats: Splats, slots: Ints) -> None:
     """First pair slot of each splat, in the order of rows."""
     before = 0
-    for chunk in range(counts.shape[0]):
-        for row in range(chunk * CHUNK, chunk * CHUNK + counts[chunk]):
+    for chunk in range(splats.counts.shape[0]):
+        for row in range(chunk * CHUNK, chunk * CHUNK + splats.counts[chunk]):
             slots[row] = before
-            before += per_splat[row]
+            before += splats.num_tiles[row]
 
 
 @numba.njit(**INLINE)
 def _fill_part(splats: Floats, order: Order, bins: Bins, part: int, per_tile: Ints) -> None:
-    at, num_x = per_tile[part], bins.num_x
+    at, num_x, nowhere = per_tile[part], bins.num_x, per_tile.shape[1] - 1
     begin, end = _share(order.rows.shape[0], part, per_tile.shape[0])
     for j in range(begin, end):
-        row = order.rows[j]
-        slot = bins.slots[row]
-        for band in range(order.rects[j, 1], order.rects[j, 3]):
-            first, last = _span(splats, order, j, band, num_x)
-            for tile in range(band * num_x + first, band * num_x + last):
-                bins.pairs[at[tile], 0] = row
-                bins.pairs[at[tile], 1] = slot
-                at[tile] += 1
-                slot += 1
+        row = np.int64(order.rows[j])
+        pair = (np.int64(bins.slots[row]) << 32) | row
+        if order.rects[j, 3] < 0:
+            for tile in _four_tiles(order.rects, j, num_x, nowhere):
+                bins.pairs[at[tile]] = pair
+                is_touched = np.int64(tile != nowhere)
+                at[tile] += is_touched
+                pair += is_touched << 32
+        else:
+            for band in range(order.rects[j, 1], order.rects[j, 3]):
+                first, last = _span(splats, order, j, band, num_x)
+                for tile in range(band * num_x + first, band * num_x + last):
+                    bins.pairs[at[tile]] = pair
+                    at[tile] += 1
+                    pair += 1 << 32
 
 
 @numba.njit(**PARALLEL)

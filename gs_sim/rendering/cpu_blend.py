@@ -30,6 +30,7 @@ from gs_sim.rendering.cpu_splat import (
     Images,
     X,
     Y,
+    row_of,
 )
 
 f32 = np.float32
@@ -114,8 +115,8 @@ def _blend_tile(splats: Floats, bins: Bins, images: Images, tile: int) -> None:
     alive = np.ones(TILE, np.uint8)
     end = bins.tile_starts[tile + 1]
     for p in range(bins.tile_starts[tile], end):
-        prefetch(splats, bins.pairs[min(p + AHEAD, end - 1), 0] * SPLAT_WIDTH)
-        _blend_splat(splats, bins.pairs[p, 0] * SPLAT_WIDTH, corner, state, alive)
+        prefetch(splats, row_of(bins.pairs[min(p + AHEAD, end - 1)]) * SPLAT_WIDTH)
+        _blend_splat(splats, row_of(bins.pairs[p]) * SPLAT_WIDTH, corner, state, alive)
         if p % CHECK_EVERY == 0 and strike_rows(state, ROW, alive) == 0:
             break
     _write(state, corner, images)

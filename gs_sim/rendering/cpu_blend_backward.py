@@ -39,6 +39,8 @@ from gs_sim.rendering.cpu_splat import (
     Images,
     X,
     Y,
+    row_of,
+    slot_of,
 )
 
 f32 = np.float32
@@ -123,12 +125,12 @@ def _tile_gradient(splats: Floats, bins: Bins, images: tuple[Images, Images], pa
     num_alive = TILE
     end = bins.tile_starts[tile + 1]
     for p in range(bins.tile_starts[tile], end):
-        out = pair_grads[bins.pairs[p, 1]]
+        out = pair_grads[slot_of(bins.pairs[p])]
         if num_alive == 0:
             out[:] = 0
             continue
-        prefetch(splats, bins.pairs[min(p + AHEAD, end - 1), 0] * SPLAT_WIDTH)
-        sums = _splat_gradient(splats, bins.pairs[p, 0] * SPLAT_WIDTH, corner, state, alive)
+        prefetch(splats, row_of(bins.pairs[min(p + AHEAD, end - 1)]) * SPLAT_WIDTH)
+        sums = _splat_gradient(splats, row_of(bins.pairs[p]) * SPLAT_WIDTH, corner, state, alive)
         out[0], out[1], out[2], out[3], out[4] = sums[0], sums[1], sums[2], sums[3], sums[4]
         out[5], out[6], out[7], out[8], out[9] = sums[5], sums[6], sums[7], sums[8], sums[9]
         if p % CHECK_EVERY == 0:

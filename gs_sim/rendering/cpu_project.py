@@ -10,6 +10,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
+from gs_sim.rendering.cpu_cover import band_span, cover_lanes
 from gs_sim.rendering.cpu_harmonics import store_harmonics
 from gs_sim.rendering.cpu_lanes import WIDTH, bits, larger, magnitude, root, smaller
 from gs_sim.rendering.cpu_lanes_memory import exp2, load, log2, store
@@ -17,10 +18,9 @@ from gs_sim.rendering.cpu_runtime import INLINE, PARALLEL
 from gs_sim.rendering.cpu_splat import (
     CHUNK,
     BLUE,
+    DEPTH,
     GAUSSIAN,
     GREEN,
-    X,
-    Y,
     REACH_X,
     REACH_Y,
     LOG2_255,
@@ -30,7 +30,6 @@ from gs_sim.rendering.cpu_splat import (
     TILE,
     Floats,
     Splats,
-    tile_span,
 )
 
 f32 = np.float32
@@ -44,10 +43,10 @@ LARGEST = f32(3.4028235e38)
 
 BLOCK = 64
 IN_MEAN, IN_SCALE, IN_QUATERNION, IN_LOGIT, IN_OFFSET = 0, 3, 6, 10, 11
-OUT_SPLAT, OUT_DIRECTION, OUT_BASIS = 13, 27, 30
+OUT_SPLAT, OUT_BASIS, OUT_COVER = 13, 30, 46
 """Rows of the scratch array, BLOCK numbers each: what is known of a Gaussian; the first 14 columns of its splat;
-the direction from the camera to it; its spherical harmonics."""
-SCRATCH_ROWS = 46
+its spherical harmonics; its rect and number of tiles."""
+SCRATCH_ROWS = 51
 
 
 class Cloud(NamedTuple):
@@ -189,8 +188,17 @@ def _project_lanes(scratch: Floats, j: int, view: View) -> int:
     _put(scratch, OUT_SPLAT + 9, j, z)
     _put(scratch, OUT_SPLAT + 10, j, reach_x)
     _put(scratch, OUT_SPLAT + 11, j, reach_y)
-    _put(scratch, OUT_SPLAT + 12, j, reach_x * xy / xx)
-    _put(scratch, OUT_SPLAT + 13, j, xy / yy)
+    widest = reach2 * det / yy
+    ellipse = (u, v, widest, widest / (reach_y * reach_y), reach_x * xy / xx, xy / yy)
+    num_x, num_y = f32((view.width + TILE - 1) // TILE), f32((view.height + TILE - 1) // TILE)
+    x0, y0, mask_or_x1, kind_or_y1, count = cover_lanes(ellipse, reach_x, reach_y, num_x, num_y)
+    _put(scratch, OUT_SPLAT + 12, j, ellipse[4])
+    _put(scratch, OUT_SPLAT + 13, j, ellipse[5])
+    _put(scratch, OUT_COVER, j, x0)
+    _put(scratch, OUT_COVER + 1, j, y0)
+    _put(scratch, OUT_COVER + 2, j, mask_or_x1)
+    _put(scratch, OUT_COVER + 3, j, kind_or_y1)
+    _put(scratch, OUT_COVER + 4, j, count)
     is_finite = magnitude(logit) <= LARGEST
     for c in range(3):
         is_finite = is_finite & (magnitude(load(scratch, (IN_SCALE + c) * BLOCK + j)) <= LARGEST)
@@ -228,13 +236,15 @@ def _write_splat(cloud: Cloud, view: View, scratch: Floats, splats: Splats, plac
     splats.rows[at + GREEN] = max(green, f32(0))
     splats.rows[at + BLUE] = max(blue, f32(0))
     splats.rows.view(np.int32)[at + GAUSSIAN] = i
-    x, y = splats.rows[at + X], splats.rows[at + Y]
-    reach_x, reach_y = splats.rows[at + REACH_X], splats.rows[at + REACH_Y]
-    first_x, last_x = tile_span(x - reach_x, x + reach_x, (view.width + TILE - 1) // TILE)
-    first_y, last_y = tile_span(y - reach_y, y + reach_y, (view.height + TILE - 1) // TILE)
-    rect = splats.rects[row]
-    rect[0], rect[1], rect[2], rect[3] = first_x, first_y, last_x, last_y
-    splats.radii[i] = np.ceil(max(reach_x, reach_y))
+    splats.keys[row] = splats.rows.view(np.uint32)[at + DEPTH]
+    rect, num_tiles = splats.rects[row], np.int64(scratch[(OUT_COVER + 4) * BLOCK + j])
+    for side in range(4):
+        rect[side] = np.int16(scratch[(OUT_COVER + side) * BLOCK + j])
+    for band in range(rect[1], rect[3]):  # none for a small one, whose rect[3] is -1
+        first, last = band_span(splats.rows, at, band, (view.width + TILE - 1) // TILE)
+        num_tiles += max(min(last, np.int64(rect[2])) - max(first, np.int64(rect[0])), 0)
+    splats.num_tiles[row] = num_tiles
+    splats.radii[i] = np.ceil(max(splats.rows[at + REACH_X], splats.rows[at + REACH_Y]))
     return 1
 
 

@@ -57,7 +57,7 @@ class Drawn(NamedTuple):
     rows: Floats
     counts: Ints
     slots: Ints
-    per_splat: Ints
+    num_tiles: Ints
     """Of a `View`, its `Splats` and its `Bins`; in one level, since numba's parallel loops take tuples apart only once."""
 
 
@@ -86,7 +86,7 @@ def _stage_row(cloud: Cloud, drawn: Drawn, pair_grads: Floats, scratch: Floats, 
     for c in range(PAIR_WIDTH):
         scratch[(IN_SUM + c) * BLOCK + j] = 0
     first = np.int64(drawn.slots[row])
-    for slot in range(first, first + drawn.per_splat[row]):
+    for slot in range(first, first + drawn.num_tiles[row]):
         for c in range(PAIR_WIDTH):
             scratch[(IN_SUM + c) * BLOCK + j] += pair_grads[slot, c]
     for c in range(3):

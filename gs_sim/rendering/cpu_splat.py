@@ -3,7 +3,6 @@
 The splats of a view lie in one flat array, `SPLAT_WIDTH` numbers each: one cache line.
 """
 
-import math
 from typing import NamedTuple
 
 import numba
@@ -14,7 +13,9 @@ from gs_sim.rendering.cpu_runtime import INLINE
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int32]
+Keys = npt.NDArray[np.uint32]
 Rects = npt.NDArray[np.int16]
+Pairs = npt.NDArray[np.int64]
 
 f32 = np.float32
 
@@ -39,8 +40,13 @@ class Splats(NamedTuple):
 
     rows: Floats
     """Flat, `SPLAT_WIDTH` per Gaussian; only the first rows of each chunk are filled."""
+    keys: Keys
+    """Per row: the bits of z, which sort as z does."""
     rects: Rects
-    """Per row: first tile in x and y, one past the last in x and y."""
+    """Per row, x and y of its first tile, then: if it spans at most 2x2 tiles, a mask of those it touches and -1;
+    else x and y one past its last tile."""
+    num_tiles: Ints
+    """Per row: how many tiles it touches."""
     counts: Ints
     """Filled rows of each chunk."""
     radii: Floats
@@ -50,14 +56,13 @@ class Splats(NamedTuple):
 class Bins(NamedTuple):
     """Sorted lists of splats per tile; a pair is one splat in one tile."""
 
-    pairs: Ints
-    """Per pair: row of the splat, and slot: where its gradient goes, such that a splat's slots are neighbours."""
+    pairs: Pairs
+    """Per pair: the row of the splat, and from bit 32 on its slot: where its gradient goes, such that a splat's slots
+    are neighbours. One more entry at the end that means nothing."""
     tile_starts: Ints
     """Where the list of each tile starts, and the end."""
     slots: Ints
     """Per row: its first slot."""
-    per_splat: Ints
-    """Per row: how many slots it has."""
     num_x: int
     """Tiles in a row of tiles."""
 
@@ -71,8 +76,12 @@ class Images(NamedTuple):
 
 
 @numba.njit(**INLINE)
-def tile_span(low: float, high: float, num: int) -> tuple[int, int]:
-    """First tile and one past the last whose pixel centres may lie within [low, high]."""
-    first = math.ceil(max(low - SLACK_PX, f32(-1)) - f32(0.5))
-    last = math.floor(min(high + SLACK_PX, f32(num * TILE + 1)) - f32(0.5))
-    return max(first, 0) >> 4, min((last + TILE) >> 4, num)
+def row_of(pair: int) -> int:
+    """Row of a pair's splat."""
+    return np.int64(pair & 0xFFFFFFFF)
+
+
+@numba.njit(**INLINE)
+def slot_of(pair: int) -> int:
+    """Slot of a pair."""
+    return np.int64(pair >> 32)

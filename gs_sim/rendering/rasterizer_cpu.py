@@ -99,12 +99,12 @@ class _Rasterize(torch.autograd.Function):
         flat = [gradient.view(-1).numpy() for gradient in gradients]
         for c, shot in enumerate(ctx.shots):
             splats, bins = shot.splats, shot.bins
-            pair_grads = np.empty((len(bins.pairs), PAIR_WIDTH), np.float32)
+            pair_grads = np.empty((bins.tile_starts[-1], PAIR_WIDTH), np.float32)
             with numba.parallel_chunksize(TILES_AT_ONCE):
                 blend_backward(splats.rows, bins, shot.images, Images(*(image[c] for image in d_images)), pair_grads)
             offsets = NO_NUMBERS if d_offsets is None else d_offsets[c].view(-1).numpy()
             cloud_gradients = CloudGradients(*flat, offsets, np.zeros((len(splats.counts), NUM_POSE)))
-            drawn = Drawn(shot.view.camera, splats.rows, splats.counts, bins.slots, bins.per_splat)
+            drawn = Drawn(shot.view.camera, splats.rows, splats.counts, bins.slots, splats.num_tiles)
             project_backward(shot.cloud, drawn, pair_grads, cloud_gradients)
             pose = torch.from_numpy(cloud_gradients.pose.sum(axis=0))
             d_poses[c, :3, :3], d_poses[c, :3, 3], d_centres[c] = pose[:9].view(3, 3), pose[9:12], pose[12:]
@@ -113,5 +113,6 @@ class _Rasterize(torch.autograd.Function):
 
 def _empty_splats(radii_px: Floats) -> Splats:
     n = len(radii_px)
-    counts = np.zeros(-(-n // CHUNK), np.int32)
-    return Splats(np.empty(n * SPLAT_WIDTH, np.float32), np.empty((n, 4), np.int16), counts, radii_px)
+    rows, rects = np.empty(n * SPLAT_WIDTH, np.float32), np.empty((n, 4), np.int16)
+    keys, num_tiles, counts = np.empty(n, np.uint32), np.empty(n, np.int32), np.zeros(-(-n // CHUNK), np.int32)
+    return Splats(rows, keys, rects, num_tiles, counts, radii_px)
