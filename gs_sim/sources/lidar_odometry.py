@@ -12,12 +12,21 @@ from gs_sim.geometry.pose import inverse
 from gs_sim.geometry.trajectory import Trajectory, poses_at
 from gs_sim.sensing.recording import Recording
 from gs_sim.sensing.sweep import Sweep
+from gs_sim.sources.reposed import with_trajectory
+
+__all__ = ["LidarOdometrySettings", "estimate_trajectory", "with_trajectory"]
 
 FEWEST_POINTS = 100
 """A sweep with fewer points in range holds a pose by chance only."""
 
 TICK_NS = 1_000_000
 """Points measured within a millisecond share a pose while motion is taken out of a sweep."""
+
+FARTHEST_NS = 2 * 10**9
+"""No point is further from its sweep's stamp: what `sources` reads is within a second."""
+
+SWEEPS_TRIED = 4
+"""Enough to know how fast the vehicle drives when the recording starts."""
 
 
 @dataclass(frozen=True)
@@ -40,14 +49,60 @@ class LidarOdometrySettings:
             raise InputError(f"voxel_size_m must be positive, got {self.voxel_size_m}")
 
 
+class SweepRegistration:
+    """KISS-ICP and the path it has found so far."""
+
+    def __init__(self, settings: LidarOdometrySettings, first_motion: Trajectory | None = None) -> None:
+        """Start with an empty map.
+
+        Args:
+            settings: how sweeps are registered.
+            first_motion: two poses of the LiDAR that tell how it moves in its first sweeps, if that is known.
+
+        Raises:
+            MissingFeatureError: kiss-icp is not installed.
+        """
+        try:
+            from kiss_icp.config import KISSConfig
+            from kiss_icp.kiss_icp import KissICP
+        except ImportError as error:
+            raise MissingFeatureError("LiDAR odometry needs the package kiss-icp; `pip install kiss-icp`") from error
+        config = KISSConfig()
+        config.mapping.voxel_size = settings.voxel_size_m
+        config.data.max_range, config.data.min_range = settings.max_range_m, settings.min_range_m
+        # KISS-ICP would take motion out to the end of a sweep; ours leaves the pose at the sweep's own stamp
+        config.data.deskew = False
+        self.settings = settings
+        self.first_motion = first_motion
+        self.stamps_ns: list[int] = []
+        self.poses: list[Float64[Tensor, "4 4"]] = []
+        self._odometry = KissICP(config)
+
+    @property
+    def last_motion(self) -> Trajectory | None:
+        """The last two poses, or what was given for the first sweeps."""
+        if len(self.poses) < 2:
+            return self.first_motion
+        return Trajectory(torch.tensor(self.stamps_ns[-2:], dtype=torch.int64), torch.stack(self.poses[-2:]))
+
+    def add(self, sweep: Sweep) -> None:
+        """Register a sweep; one with too few points in range is passed over."""
+        if num_in_range(sweep, self.settings) >= FEWEST_POINTS:
+            points_lidar = without_motion(sweep, self.last_motion)
+            self._odometry.register_frame(points_lidar.numpy(), np.empty(0))
+            self.stamps_ns.append(sweep.stamp_ns)
+            self.poses.append(torch.from_numpy(np.array(self._odometry.last_pose, dtype=np.float64)))
+
+
 def estimate_trajectory(
     recording: Recording, lidar_name: str, settings: LidarOdometrySettings | None = None
 ) -> Trajectory:
     """Find the path of the rig by registering each sweep to those before it.
 
     The world is the rig at the first sweep, so its z axis is up as far as the rig stood upright. Motion within a sweep
-    is taken out with the velocity of the one before, where points have times of their own. One sweep is in memory at a
-    time, and the map around the vehicle.
+    is taken out with the velocity of the one before, where points have times of their own; the first sweeps are
+    registered twice, since at first no velocity is known. One sweep is in memory at a time, and the map around the
+    vehicle.
 
     Args:
         recording: its poses are not used, only the mount of the LiDAR.
@@ -58,37 +113,25 @@ def estimate_trajectory(
         InputError: there are fewer than two sweeps with enough points.
         MissingFeatureError: kiss-icp is not installed.
     """
-    try:
-        from kiss_icp.config import KISSConfig
-        from kiss_icp.kiss_icp import KissICP
-    except ImportError as error:
-        raise MissingFeatureError("LiDAR odometry needs the package kiss-icp; `pip install kiss-icp`") from error
     chosen = settings or LidarOdometrySettings()
-    config = KISSConfig()
-    config.mapping.voxel_size = chosen.voxel_size_m
-    config.data.max_range, config.data.min_range = chosen.max_range_m, chosen.min_range_m
-    # KISS-ICP would take motion out to the end of a sweep; ours leaves the pose at the sweep's own stamp
-    config.data.deskew = False
-    odometry = KissICP(config)
-    stamps: list[int] = []
-    poses: list[Float64[Tensor, "4 4"]] = []
+    first_motion: Trajectory | None = None
+    for _ in range(2):
+        trial = SweepRegistration(chosen, first_motion)
+        for sweep in recording.sweeps(lidar_name, range(SWEEPS_TRIED)):
+            trial.add(sweep)
+        first_motion = trial.last_motion
+    registration = SweepRegistration(chosen, first_motion)
     for sweep in recording.sweeps(lidar_name):
-        if num_in_range(sweep, chosen) < FEWEST_POINTS:
-            continue
-        points = without_motion(sweep, stamps, poses).numpy().astype(np.float64)
-        odometry.register_frame(points, np.empty(0))
-        stamps.append(sweep.stamp_ns)
-        poses.append(torch.from_numpy(np.array(odometry.last_pose, dtype=np.float64)))
-    if len(stamps) < 2:
+        registration.add(sweep)
+    if len(registration.poses) < 2:
         raise InputError(
             f"LiDAR odometry needs at least two sweeps of '{lidar_name}' with {FEWEST_POINTS} points between "
-            f"{chosen.min_range_m} and {chosen.max_range_m} m, found {len(stamps)}"
+            f"{chosen.min_range_m} and {chosen.max_range_m} m, found {len(registration.poses)}"
         )
-    rig_from_lidar = recording.rig.lidar(lidar_name).rig_from_lidar
-    first_from_lidar = torch.stack(poses)
-    # the world is the rig at the first sweep
-    world_from_rig = rig_from_lidar @ first_from_lidar @ inverse(rig_from_lidar)
-    return Trajectory(torch.tensor(stamps, dtype=torch.int64), world_from_rig)
+    # the world is the rig at the first sweep: into the LiDAR's frame there, and out of it again
+    mount = recording.rig.lidar(lidar_name).rig_from_lidar
+    poses = mount @ torch.stack(registration.poses) @ inverse(mount)
+    return Trajectory(torch.tensor(registration.stamps_ns, dtype=torch.int64), poses)
 
 
 def num_in_range(sweep: Sweep, settings: LidarOdometrySettings) -> int:
@@ -97,18 +140,19 @@ def num_in_range(sweep: Sweep, settings: LidarOdometrySettings) -> int:
     return int(((ranges_m > settings.min_range_m) & (ranges_m < settings.max_range_m)).sum())
 
 
-def without_motion(sweep: Sweep, stamps_ns: list[int], poses: list[Float64[Tensor, "4 4"]]) -> Float64[Tensor, "n 3"]:
+def without_motion(sweep: Sweep, motion: Trajectory | None) -> Float64[Tensor, "n 3"]:
     """The points of a sweep as they would be seen from where the LiDAR was at the sweep's stamp.
 
-    The velocity is that between the last two sweeps; the first two are left as they are.
+    Args:
+        sweep: with a time for each point.
+        motion: two poses of the LiDAR; it is taken to move on like that. None leaves the points as they are.
     """
     points_lidar = sweep.points_lidar.double()
-    if len(stamps_ns) < 2 or not len(points_lidar) or bool((sweep.point_stamps_ns == sweep.stamp_ns).all()):
+    if motion is None or not len(points_lidar) or bool((sweep.point_stamps_ns == sweep.stamp_ns).all()):
         return points_lidar
-    path = Trajectory(torch.tensor(stamps_ns[-2:], dtype=torch.int64), torch.stack(poses[-2:]))
     ticks, tick_of_point = torch.unique(sweep.point_stamps_ns // TICK_NS, return_inverse=True)
-    asked = torch.cat([torch.tensor([sweep.stamp_ns]), ticks * TICK_NS])
-    first_from_lidar = poses_at(path, asked, max_extrapolation_ns=2**62)
-    now_from_then = inverse(first_from_lidar[0]) @ first_from_lidar[1:]
-    turned = now_from_then[tick_of_point]
-    return (turned[:, :3, :3] @ points_lidar[:, :, None])[:, :, 0] + turned[:, :3, 3]
+    # only differences count: the motion is moved to the sweep's time
+    asked_ns = torch.cat([torch.zeros(1, dtype=torch.int64), ticks * TICK_NS - sweep.stamp_ns]) + motion.end_ns
+    first_from_lidar = poses_at(motion, asked_ns, max_extrapolation_ns=FARTHEST_NS)
+    now_from_then = (inverse(first_from_lidar[0]) @ first_from_lidar[1:])[tick_of_point]
+    return (now_from_then[:, :3, :3] @ points_lidar[:, :, None])[:, :, 0] + now_from_then[:, :3, 3]

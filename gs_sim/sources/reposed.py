@@ -100,8 +100,8 @@ def with_trajectory(recording: Recording, world_from_rig: Trajectory) -> Reposed
     tracks = tuple(track for track in (moved_track(track, old, path) for track in recording.tracks) if track)
     first_ns = max(path.start_ns, old.start_ns)
     at_first = torch.tensor([first_ns])
-    old_from_rig, new_from_rig = (poses_at(own, at_first, MAX_GAP_NS)[0] for own in (old, path))
-    map_from_world = recording.map_from_world @ old_from_rig @ inverse(new_from_rig)
+    map_from_rig = recording.map_from_world @ poses_at(old, at_first, MAX_GAP_NS)[0]
+    map_from_world = map_from_rig @ inverse(poses_at(path, at_first, MAX_GAP_NS)[0])
     return ReposedRecording(recording, path, map_from_world, tracks, kept, left_out)
 
 
