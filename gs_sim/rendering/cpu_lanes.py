@@ -51,7 +51,7 @@ class _MaskModel(models.PrimitiveModel):  # type: ignore[misc]  # numba has no t
         super().__init__(manager, numba_type, BITS)
 
 
-def constant(value: float, element: ir.Type = FLOAT) -> ir.Constant:
+def constant(value: float | int, element: ir.Type = FLOAT) -> ir.Constant:
     """The same number in every lane, known when compiling."""
     number = float(np.float32(value)) if element is FLOAT else int(value)
     return ir.Constant(ir.VectorType(element, WIDTH), [number] * WIDTH)
