@@ -10,7 +10,7 @@ from pathlib import Path
 from gs_sim import __version__
 from gs_sim.cli.hardware import choose_device, describe_hardware, peak_memory_mb
 from gs_sim.cli.interrupts import stop_on_interrupt
-from gs_sim.cli.recordings import open_recording
+from gs_sim.cli.recordings import frames_left_out, open_recording
 from gs_sim.cli.scene_folder import REPORT, write_json
 from gs_sim.cli.settings import CommandSettings
 from gs_sim.cli.terminal import ProgressDisplay, progress_note, say, warn
@@ -43,7 +43,11 @@ def run(arguments: argparse.Namespace) -> int:
             save_scene(result.scene, arguments.output)
             seconds = time.perf_counter() - start_s
             report = reconstruction_report(recording, settings, result, seconds)
-            report |= {"bag": arguments.bag.name, "poses": arguments.poses}
+            report |= {
+                "bag": arguments.bag.name,
+                "poses": arguments.poses,
+                "frames_left_out": frames_left_out(recording),
+            }
             write_json(arguments.output / REPORT, report)
     _print(arguments, recording, result, seconds)
     return INTERRUPTED if result.was_interrupted else 0

@@ -10,7 +10,9 @@ import pytest
 from small_drive import SmallDrive, write_drive
 from tiny_world import TinyWorld
 
+from gs_sim.cli import recordings
 from gs_sim.cli.main import main
+from gs_sim.geometry.trajectory import Trajectory
 from gs_sim.reconstruction import optimise
 from gs_sim.scene.ply import save_ply
 from gs_sim.scene.storage import load_scene
@@ -133,6 +135,26 @@ def test_command_line_options_win_over_the_settings_file(tiny_bag: Path, tmp_pat
     assert (configuration["seed"], configuration["max_gaussians"]) == (5, 2000)
     assert (configuration["optimise"]["steps"], configuration["optimise"]["sh_degree"]) == (2, 0)
     assert configuration["bag"]["lidars"] == ["top"]
+
+
+def test_a_scene_along_a_path_found_by_lidar_is_judged_on_frames_it_never_saw(
+    tiny_bag: Path, tiny_world: TinyWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The odometry stands in for KISS-ICP and misses the first two frames by more than it may continue.
+    path = tiny_world.recording.world_from_rig
+    found = Trajectory(path.stamps_ns[3:], path.poses[3:])
+    monkeypatch.setattr(recordings, "estimate_trajectory", lambda _recording, _name: found)
+    scene, scores = tmp_path / "scene", tmp_path / "scores.json"
+    command = ["reconstruct", str(tiny_bag), "-o", str(scene), "--poses", "lidar", "--holdout", "3", "--width", "48"]
+    assert main([*command, *FAST]) == 0
+    report = json.loads((scene / "report.json").read_text())
+    assert report["poses"] == "lidar"
+    assert report["frames_left_out"]["front"] == path.stamps_ns[:2].tolist()
+    assert main(["evaluate", str(scene), str(tiny_bag), "--holdout", "3", "--json", str(scores)]) == 0
+    judged = [frame["stamp_ns"] for frame in json.loads(scores.read_text())["per_frame"]]
+    # Counted from the third frame on: index % 3 == 1.
+    assert judged == [int(path.stamps_ns[index]) for index in (3, 6)]
+    assert report["num_views"] == 6 - len(judged)
 
 
 def test_render_writes_a_numbered_picture_per_moment_of_the_drive(tiny_scene: Path, tmp_path: Path) -> None:
