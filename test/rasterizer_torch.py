@@ -29,7 +29,12 @@ def _render_view(gaussians: Gaussians, views: Views, c: int, offsets: Tensor) ->
     k, camera_from_world = views.intrinsics[c], views.camera_from_world[c]
     centre_world = -torch.linalg.inv(camera_from_world[:3, :3]) @ camera_from_world[:3, 3]
     points = gaussians.means @ camera_from_world[:3, :3].T + camera_from_world[:3, 3]
-    parameters = (gaussians.log_scales, gaussians.quaternions, gaussians.opacity_logits[:, None], gaussians.sh.flatten(1))
+    parameters = (
+        gaussians.log_scales,
+        gaussians.quaternions,
+        gaussians.opacity_logits[:, None],
+        gaussians.sh.flatten(1),
+    )
     finite = torch.cat([points, *parameters], 1).isfinite().all(1) & (gaussians.quaternions.norm(dim=1) > 0)
     drawn = finite & (points[:, 2] >= NEAR_M) & (gaussians.opacities >= MIN_ALPHA)
     order = torch.argsort(points[:, 2], stable=True)

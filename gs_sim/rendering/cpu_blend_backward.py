@@ -14,30 +14,25 @@ from gs_sim.rendering.cpu_blend import (
     AHEAD,
     CHECK_EVERY,
     MAX_ALPHA,
-    MIN_EXPONENT,
-    MIN_TRANSMITTANCE,
+    exponent_lanes,
     pixel_rows,
     strike_rows,
+    weigh,
 )
-from gs_sim.rendering.cpu_lanes import larger, ramp, smaller, spread, total, where
-from gs_sim.rendering.cpu_lanes_memory import exp2, load, negative, prefetch, store
+from gs_sim.rendering.cpu_lanes import spread, total, where
+from gs_sim.rendering.cpu_lanes_memory import load, prefetch, store
 from gs_sim.rendering.cpu_runtime import INLINE, PARALLEL
 from gs_sim.rendering.cpu_splat import (
     BLUE,
     DEPTH,
     GREEN,
-    KA,
-    KB,
     KC,
-    LOG2_O,
-    MIN_ALPHA,
     RED,
     SPLAT_WIDTH,
     TILE,
     Bins,
     Floats,
     Images,
-    X,
     Y,
     row_of,
     slot_of,
@@ -83,25 +78,17 @@ def _splat_gradient(
 ) -> tuple[float, float, float, float, float, float, float, float, float, float]:
     left, top = corner
     first, last = pixel_rows(splats, at, top)
-    dx = ramp() + (f32(left) + f32(0.5) - splats[at + X])
+    dx, across, along = exponent_lanes(splats, at, left)
     kc, z = splats[at + KC], splats[at + DEPTH]
     red, green, blue = splats[at + RED], splats[at + GREEN], splats[at + BLUE]
-    along, across = dx * dx * splats[at + KA] + splats[at + LOG2_O], dx * splats[at + KB]
     e0 = e1 = e2 = s0 = s1 = s2 = s3 = spread(f32(0))
     for row in range(first, last):
         if alive[row] == 0:
             continue
         dy = f32(top + row) + f32(0.5) - splats[at + Y]
         i = row * ROW
-        raw = exp2(larger((across + kc * dy) * dy + along, MIN_EXPONENT))
-        alpha = smaller(raw, MAX_ALPHA)
-        alpha = where(alpha >= MIN_ALPHA, alpha, f32(0))
-        t = load(state, i)
-        taken = t * alpha
-        rest = t - taken
-        goes_on = rest > MIN_TRANSMITTANCE
-        w = where(goes_on, taken, f32(0))
-        store(state, i, where(goes_on, rest, negative(t)))
+        w, t, raw, alpha, goes_on = weigh((across + kc * dy) * dy + along, load(state, i))
+        store(state, i, t)
         g0, g1, g2 = load(state, i + 2 * TILE), load(state, i + 3 * TILE), load(state, i + 4 * TILE)
         g3 = load(state, i + 5 * TILE)
         passed = w * (g0 * red + g1 * green + g2 * blue + g3 * z + load(state, i + 6 * TILE))

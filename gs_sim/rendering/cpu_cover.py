@@ -5,6 +5,7 @@ each row of tiles is computed where it is needed.
 """
 
 import math
+from typing import Any
 
 import numba
 import numpy as np
@@ -19,7 +20,7 @@ PER_TILE = f32(1 / TILE)
 
 
 @numba.njit(**INLINE)
-def span_lanes(low: object, high: object, num: float) -> tuple:  # type: ignore[type-arg]
+def span_lanes(low: Any, high: Any, num: float) -> Any:
     """First tile and one past the last whose pixel centres may lie within [low, high]."""
     first = floor(larger(ceil(low - (SLACK_PX + HALF)), ZERO) * PER_TILE)
     last = floor(floor(high + (SLACK_PX - HALF)) * PER_TILE) + ONE
@@ -27,7 +28,7 @@ def span_lanes(low: object, high: object, num: float) -> tuple:  # type: ignore[
 
 
 @numba.njit(**INLINE)
-def _band_lanes(ellipse: tuple, band: object, num_x: float) -> tuple:  # type: ignore[type-arg]
+def _band_lanes(ellipse: Any, band: Any, num_x: float) -> Any:
     """As `band_span`, for 16 ellipses and a row of tiles each."""
     x, y, widest, shrink, tilt, slope = ellipse
     top = band * f32(TILE) + HALF - y
@@ -40,7 +41,7 @@ def _band_lanes(ellipse: tuple, band: object, num_x: float) -> tuple:  # type: i
 
 
 @numba.njit(**INLINE)
-def cover_lanes(ellipse: tuple, reach_x: object, reach_y: object, num_x: float, num_y: float) -> tuple:  # type: ignore[type-arg]
+def cover_lanes(ellipse: Any, reach_x: Any, reach_y: Any, num_x: float, num_y: float) -> Any:
     """Rect and number of tiles of 16 splats as `Splats` has them, but 0 tiles for those of more than 2x2."""
     x0, x1 = span_lanes(ellipse[0] - reach_x, ellipse[0] + reach_x, num_x)
     y0, y1 = span_lanes(ellipse[1] - reach_y, ellipse[1] + reach_y, num_y)

@@ -3,6 +3,8 @@
 Kept apart because it is pure arithmetic on directions, 16 at a time as lanes.
 """
 
+from typing import Any
+
 import numba
 import numpy as np
 
@@ -21,7 +23,7 @@ TWO, THREE, FOUR, EIGHT = f32(2), f32(3), f32(4), f32(8)
 
 
 @numba.njit(**INLINE)
-def store_harmonics(out: Floats, at: int, stride: int, k: int, direction: tuple) -> None:  # type: ignore[type-arg]
+def store_harmonics(out: Floats, at: int, stride: int, k: int, direction: Any) -> None:
     """Write the k values of the basis at unit directions (x, y, z) to `at`, `at + stride`, ..."""
     x, y, z = direction
     store(out, at, spread(C0))
@@ -47,7 +49,7 @@ def store_harmonics(out: Floats, at: int, stride: int, k: int, direction: tuple)
 
 
 @numba.njit(**INLINE)
-def harmonics_slope(weights: Floats, at: int, stride: int, k: int, direction: tuple) -> tuple:  # type: ignore[type-arg]
+def harmonics_slope(weights: Floats, at: int, stride: int, k: int, direction: Any) -> Any:
     """Gradient with respect to (x, y, z), taken as free, of sum(weight * basis); weights lie at `at`, `at + stride`, ..."""
     x, y, z = direction
     gx = gy = gz = spread(f32(0))
@@ -71,7 +73,7 @@ def harmonics_slope(weights: Floats, at: int, stride: int, k: int, direction: tu
 
 
 @numba.njit(**INLINE)
-def _cubic_slope(weights: Floats, at: int, stride: int, direction: tuple) -> tuple:  # type: ignore[type-arg]
+def _cubic_slope(weights: Floats, at: int, stride: int, direction: Any) -> Any:
     x, y, z = direction
     xx, yy, zz, xy, xz, yz = x * x, y * y, z * z, x * y, x * z, y * z
     w9, w10 = load(weights, at) * (THREE * -C30), load(weights, at + stride) * C31

@@ -110,7 +110,7 @@ class _And(AbstractTemplate):  # type: ignore[misc]  # numba has no types
         return signature(MASK, MASK, MASK) if args == (MASK, MASK) else None
 
 
-@lower_builtin(operator.and_, MASK, MASK)  # type: ignore[untyped-decorator]
+@lower_builtin(operator.and_, MASK, MASK)
 def _lower_and(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
     del context, sig
     return builder.and_(*args)
@@ -128,7 +128,9 @@ def _unary(name: str) -> Callable[..., Any]:
         del typing_context
         if a != LANES:
             return None
-        return LANES(LANES), lambda context, builder, sig, args: _call(builder, f"llvm.{name}.v16f32", FLOATS, [args[0]])
+        return LANES(LANES), lambda context, builder, sig, args: _call(
+            builder, f"llvm.{name}.v16f32", FLOATS, [args[0]]
+        )
 
     return function
 
@@ -143,14 +145,14 @@ ceil = intrinsic(_unary("ceil"))
 """The next integer above, of each lane."""
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def spread(typing_context: Any, value: Any) -> Any:
     """The same number in every lane."""
     del typing_context
     return LANES(value), lambda context, builder, sig, args: _spread(builder, args[0], sig.args[0])
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def ramp(typing_context: Any) -> Any:
     """0, 1, ... 15."""
     del typing_context
@@ -177,7 +179,7 @@ larger = intrinsic(_choose(">"))
 """The larger of two, lane by lane; the first where it is not a number."""
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def where(typing_context: Any, mask: Any, a: Any, b: Any) -> Any:
     """`a` where the mask is true, else `b`."""
     del typing_context
@@ -190,7 +192,7 @@ def where(typing_context: Any, mask: Any, a: Any, b: Any) -> Any:
     return LANES(mask, a, b), emit
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def bits(typing_context: Any, mask: Any) -> Any:
     """A mask as the lowest 16 bits of an integer."""
     del typing_context
@@ -202,7 +204,7 @@ def bits(typing_context: Any, mask: Any) -> Any:
     return types.int64(mask), emit
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def total(typing_context: Any, a: Any) -> Any:
     """Sum over the lanes, always in the same order: halves onto each other."""
     del typing_context

@@ -19,7 +19,7 @@ def _address(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Val
     return builder.gep(array.data, [args[1]])
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def load(typing_context: Any, array: Any, start: Any) -> Any:
     """16 neighbours of a flat float32 array."""
     del typing_context, start
@@ -31,7 +31,7 @@ def load(typing_context: Any, array: Any, start: Any) -> Any:
     return LANES(array, types.intp), emit
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def store(typing_context: Any, array: Any, start: Any, value: Any) -> Any:
     """Write 16 neighbours of a flat float32 array."""
     del typing_context, start
@@ -44,7 +44,7 @@ def store(typing_context: Any, array: Any, start: Any, value: Any) -> Any:
     return types.void(array, types.intp, value), emit
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def prefetch(typing_context: Any, array: Any, start: Any) -> Any:
     """Ask for the cache line of one entry of a flat array ahead of its use."""
     del typing_context, start
@@ -92,7 +92,7 @@ def _mantissa_bits(builder: ir.IRBuilder, i: ir.Value) -> ir.Value:
 _mantissa = _bitwise(_mantissa_bits)
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def _exponent(typing_context: Any, a: Any) -> Any:
     del typing_context
 
@@ -108,7 +108,7 @@ ROUND = f32(1.5 * 2**23 + 127)
 """Adding it leaves round(x) + 127, the biased exponent of 2^round(x), in the lowest bits of the float."""
 
 
-@numba.njit(forceinline=True, fastmath={"contract"})  # type: ignore[untyped-decorator]
+@numba.njit(forceinline=True, fastmath={"contract"})
 def exp2(x: Any) -> Any:
     """2^x lane by lane for -126 <= x <= 127; relative error below 2e-7."""
     shifted = x + ROUND
@@ -121,7 +121,7 @@ def exp2(x: Any) -> Any:
     return p * _to_exponent(shifted)
 
 
-@numba.njit(forceinline=True, fastmath={"contract"})  # type: ignore[untyped-decorator]
+@numba.njit(forceinline=True, fastmath={"contract"})
 def log2(x: Any) -> Any:
     """Logarithm of positive normal numbers lane by lane: x = 2^k m, and an odd series in (m - 1) / (m + 1)."""
     m = _mantissa(x)

@@ -4,11 +4,10 @@ Sixteen Gaussians at a time: a block's numbers are laid out by quantity in a scr
 as lanes, and the visible ones written out as splats.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
-import numpy.typing as npt
 
 from gs_sim.rendering.cpu_cover import band_span, cover_lanes
 from gs_sim.rendering.cpu_harmonics import store_harmonics
@@ -16,15 +15,15 @@ from gs_sim.rendering.cpu_lanes import WIDTH, bits, larger, magnitude, root, sma
 from gs_sim.rendering.cpu_lanes_memory import exp2, load, log2, store
 from gs_sim.rendering.cpu_runtime import INLINE, PARALLEL
 from gs_sim.rendering.cpu_splat import (
-    CHUNK,
     BLUE,
+    CHUNK,
     DEPTH,
     GAUSSIAN,
     GREEN,
-    REACH_X,
-    REACH_Y,
     LOG2_255,
     LOG2_E,
+    REACH_X,
+    REACH_Y,
     RED,
     SPLAT_WIDTH,
     TILE,
@@ -93,10 +92,15 @@ def stage(cloud: Cloud, i: int, scratch: Floats, j: int) -> None:
 
 
 @numba.njit(**INLINE)
-def rotation_lanes(scratch: Floats, j: int) -> tuple:  # type: ignore[type-arg]
+def rotation_lanes(scratch: Floats, j: int) -> Any:
     """Rotation matrices of the quaternions at place j, row by row; then the unit quaternions and 1 / their norm."""
     at = IN_QUATERNION * BLOCK + j
-    w, x, y, z = load(scratch, at), load(scratch, at + BLOCK), load(scratch, at + 2 * BLOCK), load(scratch, at + 3 * BLOCK)
+    w, x, y, z = (
+        load(scratch, at),
+        load(scratch, at + BLOCK),
+        load(scratch, at + 2 * BLOCK),
+        load(scratch, at + 3 * BLOCK),
+    )
     inverse = f32(1) / root(w * w + x * x + y * y + z * z)
     w, x, y, z = w * inverse, x * inverse, y * inverse, z * inverse
     one, two = f32(1), f32(2)
@@ -109,7 +113,7 @@ def rotation_lanes(scratch: Floats, j: int) -> tuple:  # type: ignore[type-arg]
 
 
 @numba.njit(**INLINE)
-def camera_lanes(scratch: Floats, j: int, camera: Floats) -> tuple:  # type: ignore[type-arg]
+def camera_lanes(scratch: Floats, j: int, camera: Floats) -> Any:
     """Means at place j in the camera frame."""
     mx, my, mz = load(scratch, j), load(scratch, BLOCK + j), load(scratch, 2 * BLOCK + j)
     return (
@@ -120,7 +124,7 @@ def camera_lanes(scratch: Floats, j: int, camera: Floats) -> tuple:  # type: ign
 
 
 @numba.njit(**INLINE)
-def slopes(x: object, y: object, inverse_z: object, camera: Floats) -> tuple:  # type: ignore[type-arg]
+def slopes(x: Any, y: Any, inverse_z: Any, camera: Floats) -> Any:
     """x/z and y/z, kept within the limits for the Jacobian."""
     return (
         smaller(larger(x * inverse_z, camera[19]), camera[20]),
@@ -129,7 +133,7 @@ def slopes(x: object, y: object, inverse_z: object, camera: Floats) -> tuple:  #
 
 
 @numba.njit(**INLINE)
-def axis_lanes(scratch: Floats, j: int, camera: Floats, jacobian: tuple, r: tuple) -> tuple:  # type: ignore[type-arg]
+def axis_lanes(scratch: Floats, j: int, camera: Floats, jacobian: Any, r: Any) -> Any:
     """Both rows of J R_view, and both rows of J R_view R S: the splat's covariance is their product, dilated."""
     jx, jy, tx, ty = jacobian
     ax, ay, az = jx * (camera[0] - tx * camera[6]), jx * (camera[1] - tx * camera[7]), jx * (camera[2] - tx * camera[8])
@@ -153,12 +157,12 @@ def axis_lanes(scratch: Floats, j: int, camera: Floats, jacobian: tuple, r: tupl
 
 
 @numba.njit(**INLINE)
-def _put(scratch: Floats, row: int, j: int, value: object) -> None:
+def _put(scratch: Floats, row: int, j: int, value: Any) -> None:
     store(scratch, row * BLOCK + j, value)
 
 
 @numba.njit(**INLINE)
-def _project_lanes(scratch: Floats, j: int, view: View) -> int:
+def _project_lanes(scratch: Floats, j: int, view: View) -> Any:
     """Compute the splats of 16 places; the bits of those to draw."""
     camera = view.camera
     x, y, z = camera_lanes(scratch, j, camera)
@@ -208,7 +212,7 @@ def _project_lanes(scratch: Floats, j: int, view: View) -> int:
 
 
 @numba.njit(**INLINE)
-def directions(scratch: Floats, j: int, camera: Floats) -> tuple:  # type: ignore[type-arg]
+def directions(scratch: Floats, j: int, camera: Floats) -> Any:
     """Unit directions from the camera to 16 places, and 1 / distance."""
     dx = load(scratch, j) - camera[12]
     dy, dz = load(scratch, BLOCK + j) - camera[13], load(scratch, 2 * BLOCK + j) - camera[14]

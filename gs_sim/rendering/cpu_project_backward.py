@@ -3,7 +3,7 @@
 Pose gradients are summed per chunk and the chunks in order, so that the result does not depend on the threads.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
@@ -75,7 +75,7 @@ class CloudGradients(NamedTuple):
 
 
 @numba.njit(**INLINE)
-def _stage_row(cloud: Cloud, drawn: Drawn, pair_grads: Floats, scratch: Floats, place: tuple[int, int]) -> int:
+def _stage_row(cloud: Cloud, drawn: Drawn, pair_grads: Floats, scratch: Floats, place: tuple[int, int]) -> Any:
     """Put the splat of a row, and the sums over its pairs, at place j of the block; the Gaussian's index."""
     row, j = place
     rows, at = drawn.rows, row * SPLAT_WIDTH
@@ -102,11 +102,15 @@ def _stage_row(cloud: Cloud, drawn: Drawn, pair_grads: Floats, scratch: Floats, 
 
 
 @numba.njit(**INLINE)
-def _splat_lanes(scratch: Floats, j: int) -> tuple:  # type: ignore[type-arg]
+def _splat_lanes(scratch: Floats, j: int) -> Any:
     """Gradients of screen position (u, v), covariance (xx, xy, yy), opacity logit and depth of 16 splats."""
     at = IN_CONIC * BLOCK + j
     two = f32(2) / LOG2_E
-    a, b, c = load(scratch, at) * -two, load(scratch, at + BLOCK) * (f32(-1) / LOG2_E), load(scratch, at + 2 * BLOCK) * -two
+    a, b, c = (
+        load(scratch, at) * -two,
+        load(scratch, at + BLOCK) * (f32(-1) / LOG2_E),
+        load(scratch, at + 2 * BLOCK) * -two,
+    )
     opacity = exp2(load(scratch, at + 3 * BLOCK))
     at = IN_SUM * BLOCK + j
     g1, g2 = load(scratch, at + BLOCK), load(scratch, at + 2 * BLOCK)
@@ -119,12 +123,12 @@ def _splat_lanes(scratch: Floats, j: int) -> tuple:  # type: ignore[type-arg]
 
 
 @numba.njit(**INLINE)
-def _put(scratch: Floats, row: int, j: int, value: object) -> None:
+def _put(scratch: Floats, row: int, j: int, value: Any) -> None:
     store(scratch, (OUT_GRADIENT + row) * BLOCK + j, value)
 
 
 @numba.njit(**INLINE)
-def _put_quaternion(scratch: Floats, j: int, unit: tuple, d0: tuple, d12: tuple) -> None:  # type: ignore[type-arg]
+def _put_quaternion(scratch: Floats, j: int, unit: Any, d0: Any, d12: Any) -> None:
     """Gradient of the quaternion from that of its rotation matrix (rows d0, d1, d2)."""
     w, x, y, z, inverse = unit
     d1, d2 = d12
@@ -142,7 +146,7 @@ def _put_quaternion(scratch: Floats, j: int, unit: tuple, d0: tuple, d12: tuple)
 
 
 @numba.njit(**INLINE)
-def _shape_lanes(scratch: Floats, j: int, camera: Floats, jacobian: tuple, covariance: tuple) -> tuple:  # type: ignore[type-arg]
+def _shape_lanes(scratch: Floats, j: int, camera: Floats, jacobian: Any, covariance: Any) -> Any:
     """Write the gradients of scales and quaternions; give the rows of J R_view and their gradients."""
     r = rotation_lanes(scratch, j)
     a, b, s, p, q = axis_lanes(scratch, j, camera, jacobian, r)
@@ -173,17 +177,17 @@ def _shape_lanes(scratch: Floats, j: int, camera: Floats, jacobian: tuple, covar
 
 
 @numba.njit(**INLINE)
-def _dot(a: tuple, b: tuple) -> object:  # type: ignore[type-arg]
+def _dot(a: Any, b: Any) -> Any:
     return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
 
 
 @numba.njit(**INLINE)
-def _add(pose: Floats, row: int, value: object) -> None:
+def _add(pose: Floats, row: int, value: Any) -> None:
     store(pose, row * WIDTH, load(pose, row * WIDTH) + value)
 
 
 @numba.njit(**INLINE)
-def _position_lanes(scratch: Floats, j: int, camera: Floats, pose: Floats) -> tuple:  # type: ignore[type-arg]
+def _position_lanes(scratch: Floats, j: int, camera: Floats, pose: Floats) -> Any:
     """Write the gradients of all but mean and harmonics; give that of the mean by projection."""
     x, y, z = camera_lanes(scratch, j, camera)
     du, dv, covariance, d_logit, d_depth = _splat_lanes(scratch, j)
@@ -268,6 +272,20 @@ def _scatter(scratch: Floats, i: int, j: int, k: int, gradients: CloudGradients)
 
 
 @numba.njit(**INLINE)
+def _clear(gradients: CloudGradients, chunk: int, sh_width: int, is_first: bool) -> None:
+    """Set the gradients of a chunk to zero, where it is about to write them anyway."""
+    begin, end = chunk * CHUNK, min((chunk + 1) * CHUNK, gradients.opacity_logits.shape[0])
+    if is_first:
+        gradients.means[3 * begin : 3 * end] = 0
+        gradients.log_scales[3 * begin : 3 * end] = 0
+        gradients.quaternions[4 * begin : 4 * end] = 0
+        gradients.opacity_logits[begin:end] = 0
+        gradients.sh[sh_width * begin : sh_width * end] = 0
+    if gradients.offsets.shape[0] > 0:
+        gradients.offsets[2 * begin : 2 * end] = 0
+
+
+@numba.njit(**INLINE)
 def _chunk_backward(cloud: Cloud, drawn: Drawn, pair_grads: Floats, gradients: CloudGradients, chunk: int) -> None:
     k = cloud.sh.shape[0] // cloud.opacity_logits.shape[0] // 3
     scratch, pose = np.zeros(SCRATCH_ROWS * BLOCK, np.float32), np.zeros(NUM_POSE * WIDTH, np.float32)
@@ -293,7 +311,11 @@ def _chunk_backward(cloud: Cloud, drawn: Drawn, pair_grads: Floats, gradients: C
 
 
 @numba.njit(**PARALLEL)
-def project_backward(cloud: Cloud, drawn: Drawn, pair_grads: Floats, gradients: CloudGradients) -> None:
-    """Add to the gradients of all Gaussians drawn in one view; write those of its pose and screen offsets."""
+def project_backward(cloud: Cloud, drawn: Drawn, pair_grads: Floats, gradients: CloudGradients, is_first: bool) -> None:
+    """Write the gradients of all Gaussians, if this is the first view, or add to them.
+
+    Those of the pose and of the screen offsets are this view's own.
+    """
     for chunk in numba.prange(drawn.counts.shape[0]):
+        _clear(gradients, chunk, cloud.sh.shape[0] // cloud.opacity_logits.shape[0], is_first)
         _chunk_backward(cloud, drawn, pair_grads, gradients, chunk)

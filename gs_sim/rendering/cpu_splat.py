@@ -3,7 +3,7 @@
 The splats of a view lie in one flat array, `SPLAT_WIDTH` numbers each: one cache line.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
@@ -76,12 +76,12 @@ class Images(NamedTuple):
 
 
 @numba.njit(**INLINE)
-def row_of(pair: int) -> int:
+def row_of(pair: int) -> Any:
     """Row of a pair's splat."""
     return np.int64(pair & 0xFFFFFFFF)
 
 
 @numba.njit(**INLINE)
-def slot_of(pair: int) -> int:
+def slot_of(pair: int) -> Any:
     """Slot of a pair."""
     return np.int64(pair >> 32)

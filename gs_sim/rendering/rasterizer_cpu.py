@@ -21,13 +21,13 @@ from gs_sim.rendering.cpu_splat import CHUNK, SPLAT_WIDTH, Bins, Floats, Images,
 from gs_sim.rendering.rasterize import Rendering, Views
 from gs_sim.scene.gaussians import Gaussians
 
-NO_NUMBERS = np.zeros(0, np.float32)
+NO_NUMBERS: Floats = np.zeros(0, np.float32)
 TILES_AT_ONCE = 4
 """Tiles a thread takes at once: few, since those near the horizon cost many times those of the sky."""
 
 
-class _Shot(NamedTuple):
-    """One view as it was rendered."""
+class Shot(NamedTuple):
+    """One view as it was rendered: all that its gradient needs."""
 
     cloud: Cloud
     view: View
@@ -53,13 +53,7 @@ def rasterize_cpu(
         centres_world,
     )
     size_hw = (views.height_px, views.width_px)
-    colour, depth_m, opacity, radii_px = _Rasterize.apply(views.intrinsics, size_hw, *parameters)
-    return Rendering(colour, depth_m, opacity, radii_px)
-
-
-def _array(tensor: Tensor) -> Floats:
-    array: Floats = tensor.detach().to(torch.float32).contiguous().numpy()
-    return array
+    return Rendering(*_Rasterize.apply(views.intrinsics, size_hw, *parameters))  # type: ignore[no-untyped-call]
 
 
 class _Rasterize(torch.autograd.Function):
@@ -70,45 +64,74 @@ class _Rasterize(torch.autograd.Function):
         *cloud_parameters, offsets, poses, centres = parameters
         flat = [_array(parameter).reshape(-1) for parameter in cloud_parameters]
         num = len(poses)
-        images = Images(*(torch.empty(num, *size_hw, *rest) for rest in ((3,), (), ())))
+        outputs = [torch.empty(num, *size_hw, *rest) for rest in ((3,), (), ())]
         radii_px = torch.empty(num, len(cloud_parameters[0]))
         ctx.shots = []
         for c in range(num):
-            cloud = Cloud(*flat, NO_NUMBERS if offsets is None else _array(offsets[c]).reshape(-1))
+            cloud = make_cloud(flat, None if offsets is None else offsets[c])
             view = view_of(_array(poses[c]), _array(centres[c]), _array(intrinsics[c]), size_hw)
-            shown = Images(*(image[c].numpy() for image in images))
-            splats = _empty_splats(radii_px[c].numpy())
-            project(cloud, view, splats)
-            bins = bin_splats(splats, size_hw)
-            with numba.parallel_chunksize(TILES_AT_ONCE):
-                blend(splats.rows, bins, shown)
+            images = Images(outputs[0][c].numpy(), outputs[1][c].numpy(), outputs[2][c].numpy())
+            shot = take_shot(cloud, view, images, radii_px[c].numpy())
             if any(ctx.needs_input_grad):
-                ctx.shots.append(_Shot(cloud, view, splats, bins, shown))
+                ctx.shots.append(shot)
         ctx.save_for_backward(*cloud_parameters)
         ctx.mark_non_differentiable(radii_px)
-        return *images, radii_px
+        return *outputs, radii_px
 
     @staticmethod
     def backward(ctx: Any, *d_outputs: Any) -> tuple[Tensor | None, ...]:
         parameters = ctx.saved_tensors  # raises if one of them was changed in place since
-        d_images = [_array(d_output) for d_output in d_outputs[:3]]
+        d_colour, d_depth, d_opacity = (_array(d_output) for d_output in d_outputs[:3])
         num, needs = len(ctx.shots), ctx.needs_input_grad
-        gradients = [torch.zeros(parameter.shape) for parameter in parameters]
-        d_offsets = torch.zeros(num, len(parameters[0]), 2) if needs[7] else None
+        gradients = [torch.empty(parameter.shape) for parameter in parameters]
+        d_offsets = torch.empty(num, len(parameters[0]), 2) if needs[7] else None
         d_poses, d_centres = torch.zeros(num, 4, 4), torch.zeros(num, 3)
         flat = [gradient.view(-1).numpy() for gradient in gradients]
         for c, shot in enumerate(ctx.shots):
-            splats, bins = shot.splats, shot.bins
-            pair_grads = np.empty((bins.tile_starts[-1], PAIR_WIDTH), np.float32)
-            with numba.parallel_chunksize(TILES_AT_ONCE):
-                blend_backward(splats.rows, bins, shot.images, Images(*(image[c] for image in d_images)), pair_grads)
-            offsets = NO_NUMBERS if d_offsets is None else d_offsets[c].view(-1).numpy()
-            cloud_gradients = CloudGradients(*flat, offsets, np.zeros((len(splats.counts), NUM_POSE)))
-            drawn = Drawn(shot.view.camera, splats.rows, splats.counts, bins.slots, splats.num_tiles)
-            project_backward(shot.cloud, drawn, pair_grads, cloud_gradients)
-            pose = torch.from_numpy(cloud_gradients.pose.sum(axis=0))
+            own = NO_NUMBERS if d_offsets is None else d_offsets[c].view(-1).numpy()
+            d_images = Images(d_colour[c], d_depth[c], d_opacity[c])
+            pose = shot_gradient(shot, d_images, [*flat, own], is_first=c == 0)
             d_poses[c, :3, :3], d_poses[c, :3, 3], d_centres[c] = pose[:9].view(3, 3), pose[9:12], pose[12:]
         return None, None, *gradients, d_offsets, d_poses, d_centres
+
+
+def make_cloud(flat: list[Floats], offsets: Tensor | None) -> Cloud:
+    """Gaussians from flat arrays of their five parameters, in order, and the screen offsets of one view."""
+    means, log_scales, quaternions, opacity_logits, sh = flat
+    own = NO_NUMBERS if offsets is None else _array(offsets).reshape(-1)
+    return Cloud(means, log_scales, quaternions, opacity_logits, sh, own)
+
+
+def take_shot(cloud: Cloud, view: View, images: Images, radii_px: Floats) -> Shot:
+    """Render one view into `images` and `radii_px`."""
+    splats = _empty_splats(radii_px)
+    project(cloud, view, splats)
+    bins = bin_splats(splats, (view.height, view.width))
+    with numba.parallel_chunksize(TILES_AT_ONCE):
+        blend(splats.rows, bins, images)
+    return Shot(cloud, view, splats, bins, images)
+
+
+def shot_gradient(shot: Shot, d_images: Images, gradients: list[Floats], *, is_first: bool) -> Tensor:
+    """Write (first view) or add to the flat gradients; give that of the pose: R (9), t (3), camera centre (3).
+
+    The last of `gradients`, of the screen offsets, is this view's own or empty.
+    """
+    splats, bins = shot.splats, shot.bins
+    pair_grads = np.empty((bins.tile_starts[-1], PAIR_WIDTH), np.float32)
+    with numba.parallel_chunksize(TILES_AT_ONCE):
+        blend_backward(splats.rows, bins, shot.images, d_images, pair_grads)
+    drawn = Drawn(shot.view.camera, splats.rows, splats.counts, bins.slots, splats.num_tiles)
+    means, log_scales, quaternions, opacity_logits, sh, offsets = gradients
+    pose = np.zeros((len(splats.counts), NUM_POSE))
+    cloud_gradients = CloudGradients(means, log_scales, quaternions, opacity_logits, sh, offsets, pose)
+    project_backward(shot.cloud, drawn, pair_grads, cloud_gradients, is_first)
+    return torch.from_numpy(pose.sum(axis=0))
+
+
+def _array(tensor: Tensor) -> Floats:
+    array: Floats = tensor.detach().to(torch.float32).contiguous().numpy()
+    return array
 
 
 def _empty_splats(radii_px: Floats) -> Splats:

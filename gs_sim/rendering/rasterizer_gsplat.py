@@ -80,7 +80,7 @@ def rasterize_gsplat(
     return Rendering(blended[..., :3], depth_m, opacity, torch.where(is_drawn, extents, 0).to(torch.float32))
 
 
-def require_gsplat(device: torch.device) -> Any:  # noqa: ANN401 (gsplat has no types)
+def require_gsplat(device: torch.device) -> Any:
     """Give gsplat's module, or say what keeps it from running on this device.
 
     Raises:
@@ -121,7 +121,7 @@ def _drawable(gaussians: Gaussians) -> tuple[Bool[Tensor, "n"], Float[Tensor, "n
 
 
 def _colours(
-    gsplat: Any,  # noqa: ANN401 (gsplat has no types)
+    gsplat: Any,
     gaussians: Gaussians,
     means: Float[Tensor, "n 3"],
     views: Views,
