@@ -99,6 +99,7 @@ class BagFile:
         self.path = path
         self._lock = threading.Lock()
         self._stack = contextlib.ExitStack()
+        self._is_closed = False
         self._errors = all_read_errors()
         storage = find_storage(path)
         self.notes: list[str] = list(storage.notes)
@@ -136,7 +137,9 @@ class BagFile:
 
     def close(self) -> None:
         """Close all files; streams that are still open end with an error."""
-        self._stack.close()
+        with self._lock:
+            self._is_closed = True
+            self._stack.close()
 
     @property
     def topics(self) -> tuple[BagTopic, ...]:
@@ -176,9 +179,11 @@ class BagFile:
                 try:
                     # the reader has one file position, which several streams would fight over
                     with self._lock:
-                        item = next(stream, None)
+                        item = None if self._is_closed else next(stream, None)
                 except self._errors as error:
                     raise BagError(damage_sentence(opened.path, error, is_ros1=self.is_ros1)) from error
+                if self._is_closed:
+                    raise BagError(f"the bag {self.path} was closed while it was still being read")
                 if item is None:
                     break
                 connection, log_ns, data = item

@@ -213,6 +213,7 @@ def with_known_poses(
     if not is_usable.any():
         findings.problems.append(BagError(outside_sentence(topic.image_topic, stream.stamps.stamps_ns, vehicle)))
         return []
+    remark_on_stamps(topic.image_topic, stream.stamps, findings)
     findings.skipped.note(f"images on {topic.image_topic} without a pose of the vehicle", int((~is_usable).sum()))
     return [replace(stream, stamps=selected(stream.stamps, is_usable))]
 
@@ -240,6 +241,7 @@ def usable_lidars(
         if not is_usable.any():
             findings.problems.append(BagError(outside_sentence(topic, lidar.stamps.stamps_ns, vehicle)))
             continue
+        remark_on_stamps(topic, lidar.stamps, findings)
         findings.skipped.note(f"sweeps on {topic} without a pose of the vehicle", int((~is_usable).sum()))
         if lidar.has_times and lidar.point_time is None:
             findings.warnings.append(
@@ -267,6 +269,12 @@ def outside_sentence(topic: str, stamps_ns: Int64[Tensor, "n"], vehicle: Vehicle
         f"nothing on {topic} ({stamps_ns[0] / 1e9:.3f} to {stamps_ns[-1] / 1e9:.3f} s) lies within the poses from "
         f"{vehicle.source} ({path.start_ns / 1e9:.3f} to {path.end_ns / 1e9:.3f} s); do their clocks agree?"
     )
+
+
+def remark_on_stamps(topic: str, stamps: KeptStamps, findings: Findings) -> None:
+    """Say where the time of recording had to stand in."""
+    if stamps.uses_log_time:
+        findings.warnings.append(f"messages on {topic} carry no stamps; the time of recording was taken")
 
 
 def selected(stamps: KeptStamps, chosen: Bool[Tensor, "n"]) -> KeptStamps:

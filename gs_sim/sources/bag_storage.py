@@ -1,5 +1,6 @@
 """Which files a bag consists of, before any of them is opened."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,7 +37,7 @@ def find_storage(path: Path) -> Storage:
     if path.suffix not in {*STORAGE_SUFFIXES, ".bag"}:
         raise BagError(f"{path} is no bag; expected a rosbag2 folder, or a .mcap, .db3 or ROS 1 .bag file")
     refuse_empty(path)
-    return Storage((path,), is_ros1=path.suffix == ".bag")
+    return Storage((path,), is_ros1=path.suffix == ".bag", notes=truncation_notes([path]))
 
 
 def find_in_folder(folder: Path) -> Storage:
@@ -48,17 +49,32 @@ def find_in_folder(folder: Path) -> Storage:
         refuse_empty(file)
     metadata = folder / "metadata.yaml"
     if metadata.is_file() and metadata.stat().st_size:
-        return Storage((folder,), is_ros1=False)
+        return Storage((folder,), is_ros1=False, notes=truncation_notes(storage))
     if storage:
         note = (
             f"{metadata} is missing, so the bag was read from {', '.join(file.name for file in storage)}; "
             f"`ros2 bag reindex {folder.name}` writes it"
         )
-        return Storage(tuple(storage), is_ros1=False, notes=(note,))
+        return Storage(tuple(storage), is_ros1=False, notes=(note, *truncation_notes(storage)))
     if ros1:
         return Storage(tuple(ros1), is_ros1=True)
     found = ", ".join(file.name for file in files[:5]) or "nothing"
     raise BagError(f"the folder {folder} is no bag; expected metadata.yaml and .mcap or .db3 files, found {found}")
+
+
+def truncation_notes(paths: Sequence[Path]) -> tuple[str, ...]:
+    """Which SQLite files are shorter than they say; SQLite itself only notices where it meets a missing page."""
+    notes = []
+    for path in paths:
+        with path.open("rb") as file:
+            header = file.read(32)
+        if path.suffix == ".db3" and len(header) == 32:
+            # the file format's header: page size (1 stands for 65536), and number of pages
+            page_size = int.from_bytes(header[16:18], "big")
+            expected = int.from_bytes(header[28:32], "big") * (65536 if page_size == 1 else page_size)
+            if (missing := expected - path.stat().st_size) > 0:
+                notes.append(f"{path} was cut off: its last {missing} bytes are missing")
+    return tuple(notes)
 
 
 def refuse_empty(path: Path) -> None:

@@ -147,12 +147,12 @@ def without_motion(sweep: Sweep, motion: Trajectory | None) -> Float64[Tensor, "
         sweep: with a time for each point.
         motion: two poses of the LiDAR; it is taken to move on like that. None leaves the points as they are.
     """
-    points_lidar = sweep.points_lidar.double()
-    if motion is None or not len(points_lidar) or bool((sweep.point_stamps_ns == sweep.stamp_ns).all()):
-        return points_lidar
+    points = sweep.points_lidar.double()
+    if motion is None or not len(points) or bool((sweep.point_stamps_ns == sweep.stamp_ns).all()):
+        return points
     ticks, tick_of_point = torch.unique(sweep.point_stamps_ns // TICK_NS, return_inverse=True)
     # only differences count: the motion is moved to the sweep's time
     asked_ns = torch.cat([torch.zeros(1, dtype=torch.int64), ticks * TICK_NS - sweep.stamp_ns]) + motion.end_ns
     first_from_lidar = poses_at(motion, asked_ns, max_extrapolation_ns=FARTHEST_NS)
     now_from_then = (inverse(first_from_lidar[0]) @ first_from_lidar[1:])[tick_of_point]
-    return (now_from_then[:, :3, :3] @ points_lidar[:, :, None])[:, :, 0] + now_from_then[:, :3, 3]
+    return (now_from_then[:, :3, :3] @ points[:, :, None])[:, :, 0] + now_from_then[:, :3, 3]
