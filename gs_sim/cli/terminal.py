@@ -39,6 +39,7 @@ class ProgressDisplay:
         self._stage = ""
         self._stage_start_s = 0.0
         self._last_line_s = 0.0
+        self._unsaid = ""
 
     def __enter__(self) -> "ProgressDisplay":
         if self._bar is not None:
@@ -48,6 +49,7 @@ class ProgressDisplay:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self._say_last_line()
         if self._bar is not None:
             self._bar.stop()
 
@@ -56,12 +58,20 @@ class ProgressDisplay:
         now_s = time.monotonic()
         is_new = stage != self._stage
         if is_new:
+            self._say_last_line()
             self._stage, self._stage_start_s, self._last_line_s = stage, now_s, now_s
         if self._bar is not None:
             self._update_bar(self._bar, step, num_steps, note, is_new=is_new)
-        elif is_new or step >= num_steps or now_s - self._last_line_s >= LINE_EVERY_S:
+            return
+        self._unsaid = _line(stage, step, num_steps, note, now_s - self._stage_start_s)
+        if is_new or now_s - self._last_line_s >= LINE_EVERY_S:
             self._last_line_s = now_s
-            warn(_line(stage, step, num_steps, note, now_s - self._stage_start_s))
+            self._say_last_line()
+
+    def _say_last_line(self) -> None:
+        if self._unsaid:
+            warn(self._unsaid)
+            self._unsaid = ""
 
     def _update_bar(self, bar: Progress, step: int, num_steps: int, note: str, *, is_new: bool) -> None:
         if is_new and self._task is not None:
