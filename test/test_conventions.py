@@ -113,7 +113,7 @@ class Frames:
                 yield from self.product_mistake(node, node.args[0], node.args[1])
             for target, value in named_values(node):
                 told, found = self.meaning_of_name(target, self.known), self.meaning(value)
-                if type(told) is type(found) and told != found and not joins_two_of_a_kind(found):
+                if type(told) is type(found) and told != found and not renames(told, found):
                     yield f"{value.lineno}: '{target}' is given {found}"
 
     def product_mistake(self, node: ast.expr, left: ast.expr, right: ast.expr) -> Iterator[str]:
@@ -135,9 +135,16 @@ def product(left: Meaning, right: Meaning) -> tuple[Meaning, bool]:
     return None, True
 
 
-def joins_two_of_a_kind(meaning: Meaning) -> bool:
-    """Whether a chain leads from one camera to another, say: which is which, a name below must tell anew."""
-    return isinstance(meaning, Pose) and meaning.to == meaning.source
+def renames(told: Meaning, found: Meaning) -> bool:
+    """Whether a name tells the frames apart anew, on purpose.
+
+    So does `other_from_view` for a chain from one camera to another, and `bag_from_street`
+    for a pose whose own names, world and map, mean another object's.
+    """
+    if not isinstance(told, Pose) or not isinstance(found, Pose):
+        return False
+    frames = {told.to, told.source}
+    return found.to == found.source or not frames & (WELL_KNOWN_FRAMES | {found.to, found.source})
 
 
 def transposed(meaning: Meaning) -> Meaning:
@@ -200,6 +207,7 @@ PLANTED = [
     "def world_from_camera(self):\n    return self.rig_from_camera",
     "a_from_c = a_from_b @ c_from_b",
     "expected_world_from_camera = inverse(world_from_rig)",
+    "bag_from_world = inverse(map_from_world) @ map_from_bag",
     "a, world_from_rig = 1, rig_from_world",
     "x = f(world_from_rig @ g(world_from_lidar @ rig_from_camera))",
 ]
@@ -227,6 +235,7 @@ SOUND = [
     "def pose_from_twist(twist):\n    return world_from_rig",
     "world_from_camera[i] = something",
     "raw_camera = self.camera",
+    "bag_from_street = inverse(bag.map_from_world)",
     "other_from_view = inverse(other.world_from_camera) @ view.world_from_camera",
 ]
 
