@@ -19,6 +19,7 @@ from gs_sim.sources.street.primitives import (
 )
 from gs_sim.sources.street.randomness import chance, pick, tint, uniform, whole
 from gs_sim.sources.street.road_line import RoadLine, line_at, rotation_from_angles
+from gs_sim.sources.street.site import Site
 
 SUNK_M = 2.5
 """Houses reach this far below the road's height, so that none floats on a slope."""
@@ -46,40 +47,37 @@ class Row:
     """How often a house has a gap beside it."""
 
 
-def draw_houses(
-    generator: torch.Generator, line: RoadLine, plan: GroundPlan, start_s_m: float, end_s_m: float
-) -> Primitives:
+def draw_houses(generator: torch.Generator, site: Site, start_s_m: float, end_s_m: float) -> Primitives:
     """Rows on both sides, open where side streets are, along these, and taller ones far behind."""
+    plan = site.plan
     gap_share, storeys = uniform(generator, 0.0, 0.35), uniform(generator, 2.0, 5.0)
     setback = plan.setback_m
     houses = []
     for side in (1, -1):
         edge = plan.left_kerb_m + plan.left_walk_m if side > 0 else plan.right_walk_m - plan.right_kerb_m
         front_row = Row(side, edge + setback, storeys, setback, gap_share)
-        houses += _draw_row(generator, line, plan, front_row, (start_s_m, end_s_m))
+        houses += _draw_row(generator, site, front_row, (start_s_m, end_s_m))
         back_row = Row(side, edge + setback + uniform(generator, 24.0, 32.0), storeys + 1.5, 3.0, 0.6)
-        houses += _draw_row(generator, line, plan, back_row, (start_s_m, end_s_m))
+        houses += _draw_row(generator, site, back_row, (start_s_m, end_s_m))
         far = edge + setback + 15.0
         for street in plan.side_streets:
             if street.is_left if side > 0 else street.is_right:
-                houses += _draw_side_row(generator, line, street, (side, far), storeys)
+                houses += _draw_side_row(generator, site.line, street, (side, far), storeys)
     return join_primitives(houses)
 
 
-def _draw_row(
-    generator: torch.Generator, line: RoadLine, plan: GroundPlan, row: Row, span_m: tuple[float, float]
-) -> list[Primitives]:
+def _draw_row(generator: torch.Generator, site: Site, row: Row, span_m: tuple[float, float]) -> list[Primitives]:
     houses = []
     s, end_s_m = span_m
     while s < end_s_m:
         front = uniform(generator, 8.0, 22.0)
-        if _crosses_side_street(plan, row.side, s, s + front):
+        if _crosses_side_street(site.plan, row.side, s, s + front):
             s += 1.0
             continue
         depth = uniform(generator, 9.0, 14.0)
         d = row.side * (row.near_m + uniform(generator, -0.5, 0.5) * (row.setback_m > 0) + depth / 2)
         parts = _draw_house(generator, (front, depth), row.storeys, row.setback_m)
-        houses.append(_placed(line, (s + front / 2, d), 0.0 if row.side > 0 else math.pi, parts))
+        houses.append(_placed(site.line, (s + front / 2, d), 0.0 if row.side > 0 else math.pi, parts))
         is_gap = chance(generator, row.gap_share)
         s += front + (uniform(generator, 2.0, 10.0) if is_gap else uniform(generator, 0.0, 0.15))
     return houses
@@ -144,7 +142,7 @@ def _draw_house(
     colour = tint(generator, pick(generator, WALLS[kind]), 0.25, 0.08)
     half = (front / 2, depth / 2, (height + SUNK_M) / 2)
     return [
-        Part(Shape.BOX, Material.FACADE, (0, 0, half[2] - SUNK_M), half, colour, seed=seed,
+        Part(Shape.BOX, Material.FACADE, (0.0, 0.0, half[2] - SUNK_M), half, colour, seed=seed,
              details=(storey_m, bay_m, wide, high, kind, first_m, SUNK_M, use)),
         *_roof(generator, half, height, colour, seed),
         *_ornaments(generator, (front, depth, height), (storey_m, bay_m, first_m), storeys, colour),
@@ -162,11 +160,11 @@ def _roof(
         hip = (half[1] + overhang) / rise if chance(generator, 0.3) else 0.0
         lean = (half[1] + overhang) / rise * 0.985
         return [
-            Part(Shape.WEDGE, Material.ROOF, (0, 0, height + rise / 2), (half[0] + 0.1, half[1] + overhang, rise / 2),
+            Part(Shape.WEDGE, Material.ROOF, (0.0, 0.0, height + rise / 2), (half[0] + 0.1, half[1] + overhang, rise / 2),
                  tiles, lean=(hip, hip, lean), seed=seed)
         ]  # fmt: skip
     return [
-        Part(Shape.BOX, Material.CONCRETE, (0, 0, height + 0.15), (half[0] + 0.05, half[1] + overhang, 0.22),
+        Part(Shape.BOX, Material.CONCRETE, (0.0, 0.0, height + 0.15), (half[0] + 0.05, half[1] + overhang, 0.22),
              tint(generator, colour, 0.2, 0.03), seed=seed)
     ]  # fmt: skip
 
@@ -184,7 +182,9 @@ def _ornaments(
     trim = tint(generator, colour, 0.35, 0.03)
     face = -depth / 2
     if chance(generator, 0.45):
-        parts.append(Part(Shape.BOX, Material.CONCRETE, (0, face, first_m - 0.1), (front / 2 + 0.02, 0.14, 0.1), trim))
+        parts.append(
+            Part(Shape.BOX, Material.CONCRETE, (0.0, face, first_m - 0.1), (front / 2 + 0.02, 0.14, 0.1), trim)
+        )
     num_bays = max(1, int(front / bay_m))
     pitch = front / num_bays
     if storeys > 1 and chance(generator, 0.4):
@@ -209,7 +209,7 @@ def _ornaments(
                 (x, face, 2.75),
                 (min(3.0, 0.3 * front), 0.9, 0.25),
                 bright,
-                lean=(0, 0, 1.6),
+                lean=(0.0, 0.0, 1.6),
             )
         )
     return parts

@@ -147,5 +147,5 @@ def street_image(street: Street, camera_name: str, view: View, stamp_ns: int) ->
 
 def noise_seed(street: Street, sensor_name: str, stamp_ns: int) -> int:
     """A seed for one sensor reading."""
-    name = sum(131**k * ord(letter) for k, letter in enumerate(sensor_name))
+    name = int.from_bytes(sensor_name.encode(), "little") % 1_000_000_007
     return (street.settings.seed * 1_000_003 + name * 7919 + stamp_ns // 1000) % (1 << 62)

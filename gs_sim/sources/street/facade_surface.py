@@ -54,7 +54,9 @@ def facade_surface(points: Points, bank: NoiseBank) -> Surface:
     pane = pane * (1 - bars) * (1 - grid.is_door)
     frame = stripe(across, grid.half_w, px) * stripe(up, grid.half_h, px) * opening
     reveal = opening * (1 - frame)
-    sill = stripe(grid.across, grid.half_w + 0.12, px) * stripe(grid.up + grid.half_h + 0.05, 0.05, px) * (grid.floor >= 0)
+    sill = (
+        stripe(grid.across, grid.half_w + 0.12, px) * stripe(grid.up + grid.half_h + 0.05, 0.05, px) * (grid.floor >= 0)
+    )
     own = draws_at(bank, torch.zeros_like(px), torch.zeros_like(px), points.seeds)
     frame_rgb = (0.08 + 0.6 * (own[:, :1] > 0.3) * own[:, 1:2]).expand(-1, 3)
     door_rgb = 0.04 + 0.05 * own[:, 3:] + 0.12 * own[:, 1:].square()
@@ -64,7 +66,11 @@ def facade_surface(points: Points, bank: NoiseBank) -> Surface:
     albedo = torch.lerp(albedo, leaf, frame[:, None])
     albedo = torch.lerp(albedo, _glass(bank, grid, across, up), pane[:, None])
     hidden = opening * (0.25 + 0.4 * torch.exp(-(grid.half_h - grid.up).clamp(min=0) / 0.3))
-    below_sill = 0.25 * torch.exp(-(-grid.up - grid.half_h - 0.1).clamp(min=0) / 0.15) * stripe(grid.across, grid.half_w + 0.1, px)
+    below_sill = (
+        0.25
+        * torch.exp(-(-grid.up - grid.half_h - 0.1).clamp(min=0) / 0.15)
+        * stripe(grid.across, grid.half_w + 0.1, px)
+    )
     base = 0.62 + 0.38 * (grid.v / 3.0).clamp(0, 1)
     occlusion = base * (1 - hidden) * (1 - below_sill * (grid.up < -grid.half_h - 0.1) * (grid.floor >= 0))
     return Surface(albedo, 0.09 * pane, occlusion, torch.zeros_like(albedo), points.normal_local)
@@ -119,7 +125,9 @@ def _glass(bank: NoiseBank, grid: Grid, across: Tensor, up: Tensor) -> Float[Ten
     level = torch.where((curtain | blind) & (grid.is_shop == 0), (0.2 + 0.3 * shade) * folds, dark)
     row = torch.floor(up / 0.33)
     goods = draws_at(bank, torch.floor(across / (0.12 + 0.3 * draw)), row + 40 * grid.bay, 17)
-    is_stocked = (grid.is_shop > 0) & (goods[:, 0] < 0.6) & (torch.remainder(up, 0.33) < 0.28 * goods[:, 1]) & (state < 0.75)
+    is_stocked = (
+        (grid.is_shop > 0) & (goods[:, 0] < 0.6) & (torch.remainder(up, 0.33) < 0.28 * goods[:, 1]) & (state < 0.75)
+    )
     level = torch.where(is_stocked & (up < 0.5 * grid.half_h), 0.03 + 0.22 * goods[:, 2].square(), level)
     return torch.stack([level, level * (0.94 + 0.06 * draw), level * (0.85 + 0.2 * state)], dim=1)
 
@@ -149,7 +157,9 @@ def _wall(points: Points, bank: NoiseBank, grid: Grid) -> Float[Tensor, "n 3"]:
     hue = 1 + 0.02 * coarse[:, 1:4] * (kind != PANELS)[:, None]
     dirt = 1 - 0.30 * torch.exp(-(v.clamp(min=0) / 0.45)) * (1 + 0.5 * streaks[:, 1])
     sign = stripe(v - 0.79 * points.details[:, 5], 0.22, px) * (grid.is_shop > 0)
-    sign_rgb = 0.04 + 0.5 * draws_at(bank, torch.floor(grid.bay / 3.0), torch.full_like(u, 77.0), points.seeds)[:, :3].square()
+    sign_rgb = (
+        0.04 + 0.5 * draws_at(bank, torch.floor(grid.bay / 3.0), torch.full_like(u, 77.0), points.seeds)[:, :3].square()
+    )
     letters = (draws_at(bank, torch.floor(u / 0.16), torch.floor(grid.bay / 3.0), points.seeds)[:, 1] > 0.45) & (
         (v - 0.79 * points.details[:, 5]).abs() < 0.1
     )

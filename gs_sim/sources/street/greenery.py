@@ -28,11 +28,16 @@ def draw_tree(generator: torch.Generator, scale: float) -> list[Part]:
     coverage = uniform(generator, 0.6, 0.8)
     parts = [
         Part(
-            Shape.CYLINDER, Material.BARK, (0, 0, trunk_top / 2), (radius, radius, trunk_top / 2 + 0.4), bark, seed=seed
+            Shape.CYLINDER,
+            Material.BARK,
+            (0.0, 0.0, trunk_top / 2),
+            (radius, radius, trunk_top / 2 + 0.4),
+            bark,
+            seed=seed,
         )
     ]
     for k in range(whole(generator, 5, 9)):
-        angle = 2.4 * k + uniform(generator, 0, 1.0)
+        angle = 2.4 * k + uniform(generator, 0.0, 1.0)
         reach = height * (0.0 if k == 0 else uniform(generator, 0.06, 0.22))
         z = height * uniform(generator, 0.5, 0.85) if k else height * 0.72
         size = height * uniform(generator, 0.13, 0.22)
@@ -43,7 +48,9 @@ def draw_tree(generator: torch.Generator, scale: float) -> list[Part]:
             size * uniform(generator, 0.75, 1.05),
         )
         parts.append(
-            Part(Shape.CROWN, Material.LEAVES, centre, half, green, yaw_rad=angle, details=(coverage, 0.0), seed=seed + k)
+            Part(
+                Shape.CROWN, Material.LEAVES, centre, half, green, yaw_rad=angle, details=(coverage, 0.0), seed=seed + k
+            )
         )
         if k:
             parts.append(_branch(centre, trunk_top, radius * 0.45, bark))
@@ -69,7 +76,7 @@ def draw_hedge(generator: torch.Generator, length_m: float) -> list[Part]:
         Part(
             Shape.BOX,
             Material.LEAVES,
-            (0, 0, height / 2 - 0.3),
+            (0.0, 0.0, height / 2 - 0.3),
             half,
             green,
             details=(1.0, 0.1),

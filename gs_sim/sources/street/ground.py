@@ -130,7 +130,7 @@ March = tuple[Tensor, Tensor, Tensor, Tensor]
 
 
 def _march(level_m: float, road_map: RoadMap, rays: tuple[Tensor, Tensor], here: Tensor, num_steps: int) -> March:
-    origins, directions = rays
+    _, directions = rays
     rate = (road_map.steepest * torch.hypot(directions[:, 0], directions[:, 1]) - directions[:, 2]).clamp(min=2e-3)
     height = _height_above(level_m, road_map, rays, here)
     before, height_before = here, height

@@ -75,7 +75,9 @@ def ground_albedo(
     road = _carriageway((plan, look, bank), points, (coarse, middle, fine))
     walk = _sidewalk(look, bank, points, (coarse, middle, fine))
     yard = _yard(look, (coarse, middle, fine))
-    kerb = torch.tensor(look.kerb_rgb, device=s.device) * (1 + 0.08 * middle[:, 1:2] + 0.05 * fine[:, 1:2] + 0.08 * fine[:, 3:4])
+    kerb = torch.tensor(look.kerb_rgb, device=s.device) * (
+        1 + 0.08 * middle[:, 1:2] + 0.05 * fine[:, 1:2] + 0.08 * fine[:, 3:4]
+    )
     joint = stripe(torch.remainder(s, 1.0) - 0.5, 0.008, points.footprint_s_m)
     kerb = kerb * (1 - 0.55 * joint[:, None])
     walk_width = torch.where(d > 0, plan.left_walk_m, plan.right_walk_m)
@@ -98,7 +100,9 @@ def _carriageway(
     plan, look, bank = ground
     coarse, middle, fine = layers
     s, d = points.hits.s_m, points.hits.d_m
-    stain = 1 + look.asphalt_contrast * (0.05 * coarse[:, 0] + 0.06 * middle[:, 0] + 0.06 * fine[:, 1] + 0.24 * fine[:, 3])
+    stain = 1 + look.asphalt_contrast * (
+        0.05 * coarse[:, 0] + 0.06 * middle[:, 0] + 0.06 * fine[:, 1] + 0.24 * fine[:, 3]
+    )
     patch = _patches(look, bank, points)
     crack = _cracks(look, coarse, middle, points)
     tracks = torch.zeros_like(s)
@@ -185,7 +189,9 @@ def _sidewalk(look: GroundLook, bank: NoiseBank, points: GroundPoints, layers: L
 
 def _yard(look: GroundLook, layers: Layers) -> Float[Tensor, "n 3"]:
     coarse, middle, fine = layers
-    shade = 1 + 0.1 * coarse[:, 0] + 0.1 * middle[:, 0] + 0.1 * fine[:, 0] + (0.3 if look.has_grass else 0.15) * fine[:, 3]
+    shade = (
+        1 + 0.1 * coarse[:, 0] + 0.1 * middle[:, 0] + 0.1 * fine[:, 0] + (0.3 if look.has_grass else 0.15) * fine[:, 3]
+    )
     colour = torch.tensor(look.yard_rgb, device=shade.device) * shade[:, None]
     dry = (0.25 * (coarse[:, 1] + middle[:, 1])).clamp(0, 0.6)[:, None] if look.has_grass else 0.0
     return colour * (1 - dry) + dry * torch.tensor([0.24, 0.20, 0.12], device=shade.device)

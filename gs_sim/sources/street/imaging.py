@@ -33,7 +33,7 @@ def draw_imaging(generator: torch.Generator, light: Light, camera_names: list[st
     level = sum(light.sun_rgb) / 3 * (0.35 + 0.35 * up) + sum(light.zenith_rgb) / 3 * 0.6
     exposure = uniform(generator, 0.85, 1.4) / level
     warm, tintedness = normal(generator, 0.0, 0.05), normal(generator, 0.0, 0.02)
-    gains = {}
+    gains: dict[str, tuple[float, float, float]] = {}
     for name in camera_names:
         own = 1 + normal(generator, 0.0, 0.015)
         balance = (1 + warm, 1 + tintedness, 1 - warm)

@@ -123,7 +123,5 @@ def _leaf_share(origins: Tensor, directions: Tensor, t: Tensor, sizes: Tensor, b
     width = torch.exp2(LEAF_BITS - level)[:, None]
     start = (LEAF_PX**3 - width**3) * (8.0 / 7.0)
     cell = width / (LEAF_PX * LEAF_VOXEL_M)
-    x, y, z = (
-        torch.remainder(((origins[:, k] + directions[:, k] * t) * cell).floor(), width) for k in range(3)
-    )
+    x, y, z = (torch.remainder(((origins[:, k] + directions[:, k] * t) * cell).floor(), width) for k in range(3))
     return bank.leaves[(start + (z * width + y) * width + x).int()]

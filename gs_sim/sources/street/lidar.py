@@ -8,7 +8,7 @@ from jaxtyping import Float, Float32, Float64, Int64
 from torch import Tensor
 
 from gs_sim.geometry.pose import pose_from, transform_points
-from gs_sim.geometry.trajectory import pose_at, poses_at
+from gs_sim.geometry.trajectory import poses_at
 from gs_sim.sensing.sweep import Sweep
 from gs_sim.sources.street.bundles import Bundles
 from gs_sim.sources.street.camera_image import noise_seed

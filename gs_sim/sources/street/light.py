@@ -51,8 +51,12 @@ def draw_light(generator: torch.Generator, heading_rad: float) -> Light:
             math.sin(elevation),
         ),
         sun_rgb=(sun, sun * (0.94 - 0.20 * warmth), sun * (0.86 - 0.42 * warmth)),
-        zenith_rgb=(sky * (1 - 0.62 * blue), sky * (1 - 0.33 * blue), sky * (1 + 0.10 * blue)),
-        horizon_rgb=(sky * (1.55 + 0.2 * warmth), sky * 1.58, sky * (1.62 - 0.2 * warmth)),
+        zenith_rgb=(sky * (1 - 0.70 * blue), sky * (1 - 0.43 * blue), sky * (1 + 0.12 * blue)),
+        horizon_rgb=(
+            sky * (1.55 - 0.40 * blue + 0.2 * warmth),
+            sky * (1.58 - 0.22 * blue),
+            sky * (1.62 + 0.05 * blue - 0.2 * warmth),
+        ),
         bounce_rgb=(0.13 + 0.05 * sun, 0.125 + 0.045 * sun, 0.12 + 0.035 * sun),
         cloud_cover=overcast,
         cloud_size=uniform(generator, 1.2, 3.5),
@@ -63,7 +67,7 @@ def draw_light(generator: torch.Generator, heading_rad: float) -> Light:
     )
 
 
-def sky_radiance(light: Light, directions: Float[Tensor, "n 3"], bank: NoiseBank) -> Float[Tensor, "n 3"]:
+def sky_radiance(light: Light, directions: Float[Tensor, "n 3"]) -> Float[Tensor, "n 3"]:
     """Smooth sky with the glow around the sun, without clouds: what rough or curved things mirror."""
     horizon, zenith = directions.new_tensor(light.horizon_rgb), directions.new_tensor(light.zenith_rgb)
     up = directions[:, 2].clamp(0.0, 1.0)
@@ -77,7 +81,7 @@ def background_radiance(
     light: Light, directions: Float[Tensor, "n 3"], footprint: float, bank: NoiseBank
 ) -> Float[Tensor, "n 3"]:
     """What a ray that meets nothing sees: sky, clouds, and a hazy skyline far away."""
-    colour = sky_radiance(light, directions, bank)
+    colour = sky_radiance(light, directions)
     up = directions[:, 2]
     lift = (up + 0.12).clamp(min=0.05)
     size = 8.0 * light.cloud_size

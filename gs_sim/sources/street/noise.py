@@ -63,7 +63,8 @@ def _resampled(spectrum: Tensor, radius: Tensor, width: int) -> Float[Tensor, "4
     passed = spectrum * torch.exp(-0.69 * (radius / (0.36 * width)) ** 2) if width < TILE_PX else spectrum
     half = width // 2
     keep = [*range(half), *range(TILE_PX - half, TILE_PX)]
-    return torch.fft.ifft2(passed[:, keep][:, :, keep]).real * (width / TILE_PX) ** 2
+    tile: Tensor = torch.fft.ifft2(passed[:, keep][:, :, keep]).real * (width / TILE_PX) ** 2
+    return tile
 
 
 def _with_neighbours(tile: Float[Tensor, "4 w w"]) -> Float[Tensor, "m 16"]:

@@ -68,7 +68,7 @@ def roof_surface(points: Points, bank: NoiseBank) -> Surface:
     return matt(points, points.colours * shade[:, None], 1.0)
 
 
-def sign_surface(points: Points, bank: NoiseBank) -> Surface:
+def sign_surface(points: Points, _bank: NoiseBank) -> Surface:
     """A plate with a border and a symbol of bars; details: kind."""
     x, y, _ = points.local_m.unbind(1)
     radius = torch.maximum(x.abs() / points.half_m[:, 0], y.abs() / points.half_m[:, 1])
@@ -84,7 +84,7 @@ def sign_surface(points: Points, bank: NoiseBank) -> Surface:
     return matt(points, torch.where(is_face, ink, back), 0.9)
 
 
-def lamp_surface(points: Points, bank: NoiseBank) -> Surface:
+def lamp_surface(points: Points, _bank: NoiseBank) -> Surface:
     """A lens that is switched off."""
     return Surface(
         points.colours,

@@ -38,7 +38,7 @@ def draw_rig(generator: torch.Generator, settings: StreetSettings) -> Rig:
             replace(front, name=name, rig_from_camera=_displaced(front.rig_from_camera, *by))
             for name, by in DISPLACED.items()
         ]
-    lidars = ()
+    lidars: tuple[MountedLidar, ...] = ()
     if settings.lidar_rings:
         rig_from_lidar = torch.eye(4, dtype=torch.float64)
         rig_from_lidar[:3, 3] = torch.tensor(
@@ -66,8 +66,8 @@ def _draw_camera(
     bend = (
         normal(generator, -0.22, 0.07),
         normal(generator, 0.06, 0.02),
-        normal(generator, 0, 4e-4),
-        normal(generator, 0, 4e-4),
+        normal(generator, 0.0, 4e-4),
+        normal(generator, 0.0, 4e-4),
         0.0,
     )
     raw = replace(camera, lens="plumb_bob", coefficients=bend) if settings.lens == "plumb_bob" else camera

@@ -66,7 +66,7 @@ class StreetSettings:
         _one_of("device", self.device, ("auto", "cpu", "cuda"))
 
 
-def _within(name: str, value: float, low: float, high: float) -> None:
+def _within(name: str, value: float | int, low: float | int, high: float | int) -> None:
     if not low <= value <= high:
         raise ConfigError(f"the street's {name} must lie between {low} and {high}, got {value}")
 

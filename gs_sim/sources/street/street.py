@@ -16,7 +16,7 @@ from gs_sim.sources.street.contact import Footprints, footprints_of, join_footpr
 from gs_sim.sources.street.ground import GroundPlan
 from gs_sim.sources.street.ground_surface import GroundLook
 from gs_sim.sources.street.imaging import Imaging, draw_imaging
-from gs_sim.sources.street.layout import draw_ground, draw_things_beside_road
+from gs_sim.sources.street.layout import draw_ground
 from gs_sim.sources.street.light import Light, draw_light
 from gs_sim.sources.street.noise import noise_bank
 from gs_sim.sources.street.primitives import Material, Primitives, join_primitives, move_primitives
@@ -30,6 +30,7 @@ from gs_sim.sources.street.road_line import (
     poses_on_road,
     rotation_from_angles,
 )
+from gs_sim.sources.street.roadside import draw_roadside
 from gs_sim.sources.street.settings import StreetSettings
 from gs_sim.sources.street.trace import World
 from gs_sim.sources.street.traffic import BOX_PERIOD_NS, Mover, draw_ego_distance_m, draw_movers
@@ -74,22 +75,20 @@ def draw_street(settings: StreetSettings) -> Street:
     driven = draw_ego_distance_m(generator, (odometry_ns - START_NS).double() / 1e9)
     start_s_m, end_s_m = -BEHIND_M, math.ceil(float(driven[-1])) + AHEAD_M
     line = draw_road_line(generator, start_s_m, end_s_m)
-    plan, look, lanes = draw_ground(generator, line)
+    site, look = draw_ground(generator, line)
     light = draw_light(generator, float(line.headings_rad[round(BEHIND_M / 0.5)]))
-    ego = _ego_trajectory(generator, line, lanes.ego_d_m, odometry_ns, driven)
+    ego = _ego_trajectory(generator, line, site.lanes.ego_d_m, odometry_ns, driven)
     rig = draw_rig(generator, settings)
-    houses = draw_houses(generator, line, plan, start_s_m - 10.0, end_s_m)
+    houses = draw_houses(generator, site, start_s_m - 10.0, end_s_m)
     box_ns = _stamps_ns(settings, 1e9 / BOX_PERIOD_NS)
-    things, parked = draw_things_beside_road(generator, line, plan, lanes, (start_s_m, end_s_m), box_ns[[0, -1]])
-    movers = draw_movers(
-        generator, settings.num_actors, line, plan, lanes, (box_ns, _interpolate(box_ns, odometry_ns, driven))
-    )
+    things, parked = draw_roadside(generator, site, (start_s_m, end_s_m), box_ns[[0, -1]])
+    movers = draw_movers(generator, settings.num_actors, site, (box_ns, _interpolate(box_ns, odometry_ns, driven)))
     moving = tuple(Track(m.actor_id, m.vehicle.label, m.vehicle.size_m, m.world_from_box) for m in movers)
     return Street(
         settings=settings,
         line=line,
         road_map=map_road(line, 90.0, device),
-        plan=plan,
+        plan=site.plan,
         look=look,
         light=light,
         imaging=draw_imaging(generator, light, [mounted.name for mounted in rig.cameras]),
@@ -175,7 +174,7 @@ def _ego_trajectory(
     """Along the lane with a slow weave, and the small pitch and roll of a sprung body."""
     seconds = (stamps_ns - START_NS).double() / 1e9
     weave_m, weave_per_m = uniform(generator, 0.0, 0.25), 2 * math.pi / uniform(generator, 40.0, 90.0)
-    phase = uniform(generator, 0, 2 * math.pi)
+    phase = uniform(generator, 0.0, 2 * math.pi)
     d = lane_d_m + weave_m * torch.sin(weave_per_m * driven_m + phase)
     yaw = torch.atan(weave_m * weave_per_m * torch.cos(weave_per_m * driven_m + phase))
     world_from_level = poses_on_road(line, driven_m, d, yaw)

@@ -25,7 +25,7 @@ from gs_sim.sources.street.object_surface import (
 )
 from gs_sim.sources.street.primitives import Material, Primitives
 from gs_sim.sources.street.road_line import RoadMap, tangent_at
-from gs_sim.sources.street.surface import Points, Surface, points_on
+from gs_sim.sources.street.surface import Surface, points_on
 from gs_sim.sources.street.vehicle_surface import car_body_surface, car_cabin_surface, wheel_surface
 
 GROUND, NOTHING = -2, -1
@@ -181,7 +181,7 @@ def radiance_of(world: World, hits: Hits, footprint: float) -> Float[Tensor, "n 
     fresnel = lit.mirror + (1 - lit.mirror) * (1 - cosine.clamp(0, 1)) ** 5 * (lit.mirror > 0)
     around = torch.where(
         (mirrored[:, 2:3] > 0.12),
-        sky_radiance(light, mirrored, world.bank),
+        sky_radiance(light, mirrored),
         directions.new_tensor(light.bounce_rgb) * 1.2,
     )
     glint = (mirrored @ to_sun).clamp(min=0.0) ** 120 * 4.0 * (sunny > 0)

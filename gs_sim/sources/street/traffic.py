@@ -8,9 +8,9 @@ from jaxtyping import Float64, Int64
 from torch import Tensor
 
 from gs_sim.geometry.trajectory import Trajectory
-from gs_sim.sources.street.ground import GroundPlan
 from gs_sim.sources.street.randomness import chance, pick, uniform
-from gs_sim.sources.street.road_line import RoadLine, poses_on_road
+from gs_sim.sources.street.road_line import poses_on_road
+from gs_sim.sources.street.site import Site
 from gs_sim.sources.street.vehicles import Vehicle, draw_vehicle
 
 BOX_PERIOD_NS = 50_000_000
@@ -27,16 +27,6 @@ class Mover:
 
 
 @dataclass(frozen=True)
-class Lanes:
-    """Where vehicles drive; d in metres, left positive."""
-
-    ego_d_m: float
-    same_way_m: tuple[float, ...]
-    """Lane centres in the ego's direction, the ego's own included."""
-    oncoming_m: tuple[float, ...]
-
-
-@dataclass(frozen=True)
 class Path:
     """Distance along and across the road, and yaw against it, at each stamp."""
 
@@ -48,7 +38,11 @@ class Path:
 def draw_ego_distance_m(generator: torch.Generator, seconds: Float64[Tensor, "t"]) -> Float64[Tensor, "t"]:
     """Distance driven since time zero: a cruising speed, slow waves on it, sometimes braking."""
     cruise = uniform(generator, 5.0, 13.0)
-    wave, period, phase = uniform(generator, 0.0, 0.2), uniform(generator, 4.0, 9.0), uniform(generator, 0, 2 * math.pi)
+    wave, period, phase = (
+        uniform(generator, 0.0, 0.2),
+        uniform(generator, 4.0, 9.0),
+        uniform(generator, 0.0, 2 * math.pi),
+    )
     brake_to = uniform(generator, 0.15, 0.6) if chance(generator, 0.3) else 1.0
     brake_at = uniform(generator, 2.0, 8.0)
     fine = torch.arange(-1.0, float(seconds.max()) + 1.0, 0.02, dtype=torch.float64)
@@ -64,31 +58,30 @@ def draw_ego_distance_m(generator: torch.Generator, seconds: Float64[Tensor, "t"
 def draw_movers(
     generator: torch.Generator,
     num: int,
-    line: RoadLine,
-    plan: GroundPlan,
-    lanes: Lanes,
+    site: Site,
     ego: tuple[Int64[Tensor, "t"], Float64[Tensor, "t"]],
 ) -> tuple[Mover, ...]:
     """Draw vehicles one after another; a draw that would come too close to anything is drawn again, at most 60 times."""
     stamps_ns, ego_s = ego
     seconds = (stamps_ns - stamps_ns[0]).double() / 1e9
-    taken = [(Path(ego_s, torch.full_like(ego_s, lanes.ego_d_m), torch.zeros_like(ego_s)), 4.8)]
+    taken = [(Path(ego_s, torch.full_like(ego_s, site.lanes.ego_d_m), torch.zeros_like(ego_s)), 4.8)]
     movers: list[Mover] = []
     attempts = 0
     while len(movers) < num and attempts < 60 * num:
         attempts += 1
         vehicle = draw_vehicle(generator)
-        path = _draw_path(generator, plan, lanes, seconds, ego_s)
+        path = _draw_path(generator, site, seconds, ego_s)
         if any(_too_close(path, vehicle.size_m[0], other, length) for other, length in taken):
             continue
         taken.append((path, vehicle.size_m[0]))
-        poses = poses_on_road(line, path.s_m, path.d_m, path.yaw_rad)
+        poses = poses_on_road(site.line, path.s_m, path.d_m, path.yaw_rad)
         poses[:, :3, 3] += 0.5 * vehicle.size_m[2] * poses[:, :3, 2]
         movers.append(Mover(f"moving_{len(movers):02d}", vehicle, Trajectory(stamps_ns, poses)))
     return tuple(movers)
 
 
-def _draw_path(generator: torch.Generator, plan: GroundPlan, lanes: Lanes, seconds: Tensor, ego_s: Tensor) -> Path:
+def _draw_path(generator: torch.Generator, site: Site, seconds: Tensor, ego_s: Tensor) -> Path:
+    plan, lanes = site.plan, site.lanes
     zero = torch.zeros_like(seconds)
     kind = pick(generator, ("lead", "oncoming", "crossing"), (0.4, 0.4, 0.2 if plan.side_streets else 0.0))
     if kind == "lead":

@@ -16,7 +16,7 @@ SEAMS_M = (-0.95, 0.08, 0.95)
 
 def car_body_surface(points: Points, bank: NoiseBank) -> Surface:
     """Details: front and rear wheel x, wheel radius, wheel z, lamp z, dirt, road z (in the part's own axes)."""
-    x, y, z = points.local_m.unbind(1)
+    z = points.local_m[:, 2]
     px, normal = points.footprint_m, points.normal_local
     dirtiness, road_z = points.details[:, 5], points.details[:, 6]
     above = z - road_z

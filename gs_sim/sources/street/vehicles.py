@@ -87,7 +87,7 @@ def _car(generator: torch.Generator) -> Vehicle:
         _body(plan, (-half + 0.02, half - 0.02), (waist, 0.84 * belt), (nose + 0.25, tail, 0.06), side),
         _body(plan, (-half + 0.07, half - 0.18), (0.84 * belt, bonnet), (3.2, 0.3, 0.25), side - 0.02),
         _body(plan, (-half + 0.09, cowl), (0.84 * belt, belt), (1.2, 0.35, 0.18), side - 0.018),
-        _cabin(plan, (-half + boot, cowl + 0.28), (belt, height), lean, side - 0.075),
+        _cabin(plan, (-half + boot, cowl + 0.28, belt, height), lean, side - 0.075),
         *_wheels(plan),
     ]
     parts += [
@@ -98,7 +98,13 @@ def _car(generator: torch.Generator) -> Vehicle:
     if kind in {"estate", "suv"} and chance(generator, 0.6):
         rail = (0.3 * length, 0.02, 0.02)
         parts += [
-            Part(Shape.BOX, Material.PAINTED, (-0.12 * length, sign * 0.58 * side, height / 2 - 0.0), rail, (0.05, 0.05, 0.05))
+            Part(
+                Shape.BOX,
+                Material.PAINTED,
+                (-0.12 * length, sign * 0.58 * side, height / 2 - 0.0),
+                rail,
+                (0.05, 0.05, 0.05),
+            )
             for sign in (-1, 1)
         ]
     return Vehicle("car", (length, plan.width, height), primitives_from(parts))
@@ -119,10 +125,14 @@ def _body(
 
 
 def _cabin(
-    plan: Plan, x: tuple[float, float], z: tuple[float, float], lean: tuple[float, float, float], half_y: float,
+    plan: Plan,
+    xz: tuple[float, float, float, float],
+    lean: tuple[float, float, float],
+    half_y: float,
     glass_from: float = -1.0,
-) -> Part:  # fmt: skip
+) -> Part:
     """Glass under a roof; behind `glass_from` (a share of the half length) the sides are closed."""
+    x, z = xz[:2], xz[2:]
     centre = ((x[0] + x[1]) / 2, 0.0, (z[0] + z[1]) / 2 - plan.height / 2)
     half = ((x[1] - x[0]) / 2, half_y, (z[1] - z[0]) / 2)
     details = (*lean, 0.07, glass_from)
@@ -160,7 +170,7 @@ def _van(generator: torch.Generator) -> Vehicle:
     parts = [
         _body(plan, (-half, half), (0.25, 0.7), (0.05, 0.02, 0.0), side),
         _body(plan, (-half + 0.01, half - 0.02), (0.7, belt), (0.45, 0.03, 0.03), side),
-        _cabin(plan, (-half + 0.03, half - nose), (belt, plan.height), lean, side - 0.02, glass_from),
+        _cabin(plan, (-half + 0.03, half - nose, belt, plan.height), lean, side - 0.02, glass_from),
         *_wheels(plan),
     ]
     return Vehicle("van", (length, plan.width, plan.height), primitives_from(parts))
@@ -185,7 +195,7 @@ def _truck(generator: torch.Generator) -> Vehicle:
     box = tint(generator, (0.6, 0.6, 0.58), 0.2, 0.06)
     parts = [
         _body(plan, (cab, half), (0.4, 1.55), (0.05, 0.0, 0.0), side),
-        _cabin(plan, (cab, half - 0.06), (1.55, min(height, 2.65)), (0.15, 0.0, 0.06), side - 0.03),
+        _cabin(plan, (cab, half - 0.06, 1.55, min(height, 2.65)), (0.15, 0.0, 0.06), side - 0.03),
         Part(Shape.BOX, Material.PAINTED, ((cab - 0.08 - half) / 2, 0.0, (0.95 + height) / 2 - middle),
              ((cab - 0.08 + half) / 2, side, (height - 0.95) / 2), box, details=(0.02,), seed=plan.seed),
         Part(Shape.BOX, Material.PAINTED, ((cab - half) / 2, 0.0, 0.75 - middle),
