@@ -14,11 +14,11 @@ from gs_sim.cli.scene_folder import REPORT, SceneFolder
 from gs_sim.cli.terminal import warn
 from gs_sim.config import override
 from gs_sim.errors import InputError
+from gs_sim.sensing.lidar_odometry import estimate_trajectory
 from gs_sim.sensing.recording import Recording
+from gs_sim.sensing.reposed import ReposedRecording, with_trajectory
 from gs_sim.sources.bag import open_bag
 from gs_sim.sources.bag_settings import BagSettings
-from gs_sim.sources.lidar_odometry import estimate_trajectory
-from gs_sim.sources.reposed import ReposedRecording, with_trajectory
 
 
 @contextmanager

@@ -35,7 +35,7 @@ class _Blur(torch.autograd.Function):
         return _blur(planes)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:  # type: ignore[override]  # torch declares *args
         return _blur(gradient)
 
 

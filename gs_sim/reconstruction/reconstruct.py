@@ -8,6 +8,7 @@ import torch
 
 from gs_sim.errors import ConfigError, MissingFeatureError
 from gs_sim.reconstruction.cloud import with_lidar_depth
+from gs_sim.reconstruction.correct_path import PathSettings, correct_path
 from gs_sim.reconstruction.initialise import InitialiseSettings, initialise
 from gs_sim.reconstruction.optimise import Optimisation, OptimiseSettings
 from gs_sim.reconstruction.views import choose_cameras, load_training_views
@@ -34,6 +35,7 @@ class ReconstructionSettings:
     """Where to optimise; auto takes a CUDA device if there is one."""
     seed: int = 0
     """Of every random choice; equal seeds and inputs give equal scenes on the CPU."""
+    path: PathSettings = field(default_factory=PathSettings)
     initialise: InitialiseSettings = field(default_factory=InitialiseSettings)
     optimise: OptimiseSettings = field(default_factory=OptimiseSettings)
 
@@ -88,6 +90,8 @@ class Reconstruction:
     scene: Scene
     cameras: tuple[str, ...]
     device: str
+    path: str
+    """Which path was used: as logged, or corrected by LiDAR."""
     num_views: int
     num_gaussians: int
     steps: int
@@ -98,7 +102,7 @@ class Reconstruction:
 
 
 def reconstruct(recording: Recording, settings: ReconstructionSettings, hooks: Hooks) -> Reconstruction:
-    """Turn a recording into a scene: read views, initialise from LiDAR and stereo, optimise.
+    """Turn a recording into a scene: correct the path, read views, initialise from LiDAR and stereo, optimise.
 
     Raises:
         InputError: too few frames, no camera, or nothing to start from.
@@ -106,8 +110,10 @@ def reconstruct(recording: Recording, settings: ReconstructionSettings, hooks: H
     """
     device = choose_device(settings.device)
     start_s = hooks.clock()
-    hooks.progress(Progress("read images", 0, 1))
+    hooks.progress(Progress("register sweeps", 0, 1))
+    recording, path = correct_path(recording, settings.path)
     cameras = choose_cameras(recording, settings.cameras)
+    hooks.progress(Progress("read images", 0, 1))
     views = load_training_views(recording, cameras, settings.width_px, settings.holdout)
     views = with_lidar_depth(recording, views)
     hooks.progress(Progress("initialise", 0, 1))
@@ -121,6 +127,7 @@ def reconstruct(recording: Recording, settings: ReconstructionSettings, hooks: H
         scene=scene,
         cameras=cameras,
         device=device.type,
+        path=path,
         num_views=len(views),
         num_gaussians=count_gaussians(scene),
         steps=checkpoints[-1].step if checkpoints else 0,

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from gs_sim.errors import BagError, GsSimError
 from gs_sim.geometry.camera import Camera
+from gs_sim.geometry.coverage import covering, is_known, reach_of
 from gs_sim.geometry.rig import MountedCamera, MountedLidar, Rig
 from gs_sim.geometry.warp import rectified_camera
 from gs_sim.sensing.track import Track
@@ -20,7 +21,6 @@ from gs_sim.sources.bag_index import BagIndex, CameraIndex, LidarIndex
 from gs_sim.sources.bag_settings import BagSettings
 from gs_sim.sources.bag_tracks import tracks_of
 from gs_sim.sources.bag_vehicle import Vehicle, find_vehicle
-from gs_sim.sources.coverage import covering, is_known, reach_of
 from gs_sim.sources.messages.camera_info import camera_from_info, stereo_offset_m, stereo_rectification
 from gs_sim.sources.stamps import KeptStamps
 from gs_sim.sources.transforms import TransformTree, mount

@@ -7,6 +7,7 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from gs_sim.errors import FrameLinkError, OutsideTrajectoryError
+from gs_sim.geometry.coverage import is_known, reach_of
 from gs_sim.geometry.pose import inverse
 from gs_sim.geometry.trajectory import Trajectory, pose_at
 from gs_sim.sensing.track import Track
@@ -14,7 +15,6 @@ from gs_sim.sources.bag_collect import Skipped
 from gs_sim.sources.bag_index import BagIndex
 from gs_sim.sources.bag_settings import BagSettings
 from gs_sim.sources.bag_vehicle import Vehicle
-from gs_sim.sources.coverage import is_known, reach_of
 from gs_sim.sources.detection import Detection
 from gs_sim.sources.transforms import TransformTree, is_mounted, mount, poses_between
 

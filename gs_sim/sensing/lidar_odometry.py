@@ -12,9 +12,6 @@ from gs_sim.geometry.pose import inverse
 from gs_sim.geometry.trajectory import Trajectory, poses_at
 from gs_sim.sensing.recording import Recording
 from gs_sim.sensing.sweep import Sweep
-from gs_sim.sources.reposed import with_trajectory
-
-__all__ = ["LidarOdometrySettings", "estimate_trajectory", "with_trajectory"]
 
 FEWEST_POINTS = 100
 """A sweep with fewer points in range holds a pose by chance only."""
@@ -33,7 +30,7 @@ SWEEPS_TRIED = 4
 class LidarOdometrySettings:
     """How sweeps are registered."""
 
-    voxel_size_m: float = 0.8
+    voxel_size_m: float = 0.5
     """Spacing of the local map; smaller is finer and slower."""
     max_range_m: float = 100.0
     """Points further away are not used."""

@@ -8,6 +8,7 @@ from jaxtyping import Float64, Int64
 from torch import Tensor
 
 from gs_sim.errors import InputError
+from gs_sim.geometry.coverage import covering, is_known
 from gs_sim.geometry.pose import inverse
 from gs_sim.geometry.rig import Rig
 from gs_sim.geometry.trajectory import Trajectory, poses_at
@@ -15,7 +16,6 @@ from gs_sim.sensing.frame import Frame
 from gs_sim.sensing.recording import Recording
 from gs_sim.sensing.sweep import Sweep
 from gs_sim.sensing.track import Track
-from gs_sim.sources.coverage import covering, is_known
 
 MAX_GAP_NS = 10**9
 """Images within a longer gap between poses are left out."""
