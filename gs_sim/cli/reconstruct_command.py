@@ -108,6 +108,7 @@ def reconstruction_report(
         "seconds_initialise": round(result.seconds_initialise, 3),
         "seconds_refine": round(result.seconds_refine, 3),
         "steps": result.steps,
+        "path": result.path,
         "num_views": result.num_views,
         "num_gaussians": result.num_gaussians,
         "num_actors": len(result.scene.actors),
