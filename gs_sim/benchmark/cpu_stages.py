@@ -9,7 +9,8 @@ from gs_sim.rendering.cpu_blend import blend, blend_tile
 from gs_sim.rendering.cpu_blend_backward import PAIR_WIDTH, blend_backward
 from gs_sim.rendering.cpu_lanes import WIDTH
 from gs_sim.rendering.cpu_project import project, view_of
-from gs_sim.rendering.cpu_project_backward import NUM_POSE, CloudGradients, Drawn, project_backward
+from gs_sim.rendering.cpu_project_backward import CloudGradients, Drawn, project_backward
+from gs_sim.rendering.cpu_project_chain import NUM_POSE
 from gs_sim.rendering.cpu_runtime import INLINE, PARALLEL
 from gs_sim.rendering.cpu_splat import Bins, Floats, Images
 from gs_sim.rendering.rasterize import Views

@@ -16,9 +16,10 @@ from gs_sim.rendering.cpu_bin import bin_splats
 from gs_sim.rendering.cpu_blend import blend
 from gs_sim.rendering.cpu_blend_backward import PAIR_WIDTH, blend_backward
 from gs_sim.rendering.cpu_project import Cloud, View, project, view_of
-from gs_sim.rendering.cpu_project_backward import NUM_POSE, CloudGradients, Drawn, project_backward
+from gs_sim.rendering.cpu_project_backward import CloudGradients, Drawn, project_backward
+from gs_sim.rendering.cpu_project_chain import NUM_POSE
 from gs_sim.rendering.cpu_splat import CHUNK, SPLAT_WIDTH, Bins, Floats, Images, Splats
-from gs_sim.rendering.rasterize import Rendering, Views
+from gs_sim.rendering.views import Rendering, Views
 from gs_sim.scene.gaussians import Gaussians
 
 NO_NUMBERS: Floats = np.zeros(0, np.float32)
@@ -53,7 +54,7 @@ def rasterize_cpu(
         centres_world,
     )
     size_hw = (views.height_px, views.width_px)
-    return Rendering(*_Rasterize.apply(views.intrinsics, size_hw, *parameters))  # type: ignore[no-untyped-call]
+    return Rendering(*_Rasterize.apply(views.intrinsics, size_hw, *parameters))  # type: ignore[no-untyped-call] # torch
 
 
 class _Rasterize(torch.autograd.Function):

@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from gs_sim.errors import MissingFeatureError
-from gs_sim.rendering.rasterize import Rendering, Views
+from gs_sim.rendering.views import Rendering, Views
 from gs_sim.scene.gaussians import Gaussians
 
 TILE = 16
