@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from backports import zstd
 from rosbags.highlevel import AnyReaderError
 from rosbags.interfaces import Connection, MessageDefinitionFormat
 from rosbags.rosbag1 import Reader as Reader1
@@ -24,10 +25,12 @@ from rosbags.typesys import Stores, TypesysError, get_types_from_idl, get_types_
 from rosbags.typesys.store import Typestore
 
 from gs_sim.errors import BagError, MessageError
-from gs_sim.sources.bag_storage import Storage, find_storage
+from gs_sim.sources.bag_storage import Storage, find_storage, storage_files
+from gs_sim.sources.mcap_repair import RepairedMcap, repair_mcap
 from gs_sim.sources.message_types import ros2_types
 
 READ_ERRORS = (
+    BagError,
     AnyReaderError,
     Reader1Error,
     Reader2Error,
@@ -50,14 +53,14 @@ READ_ERRORS = (
 lengths and offsets read from a damaged file are used before they are checked. zstd and apsw errors are added below."""
 
 
+ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+"""How compressed data begins; no message of its own does."""
+
+
 def all_read_errors() -> tuple[type[BaseException], ...]:
     """`READ_ERRORS` and the errors of packages that rosbags brings along."""
-    import apsw  # brought along by rosbags, without a promise that it stays
+    import apsw  # brought along by rosbags, as zstd is
 
-    try:
-        from compression import zstd  # type: ignore[import-not-found,unused-ignore]  # Python 3.14
-    except ImportError:
-        from backports import zstd
     return (*READ_ERRORS, apsw.Error, zstd.ZstdError)
 
 
@@ -115,15 +118,45 @@ class BagFile:
 
     def _open(self, storage: Storage) -> None:
         for path in storage.paths:
-            try:
-                reader = (Reader1 if storage.is_ros1 else Reader2)(path)
-                reader.open()
-            except self._errors as error:
-                raise BagError(damage_sentence(path, error, is_ros1=storage.is_ros1)) from error
-            self._stack.callback(self._close_reader, reader)
-            self._readers.append(OpenReader(reader, path))
+            self._open_or_repair(path, is_ros1=storage.is_ros1)
         if not any(opened.reader.message_count for opened in self._readers):
             raise BagError(f"the bag {self.path} holds no message; was the recorder subscribed to anything?")
+
+    def _open_or_repair(self, path: Path, *, is_ros1: bool) -> None:
+        try:
+            self._open_reader(path, path, is_ros1=is_ros1)
+        except self._errors as error:
+            sentence = damage_sentence(path, error, is_ros1=is_ros1)
+            files = storage_files(path) if path.is_dir() else []
+            if path.suffix == ".mcap":
+                self._open_unfinished(path, sentence)
+            elif not files:
+                raise BagError(sentence) from error
+            else:
+                self.notes.append(f"{sentence}; its files were read without it: {', '.join(f.name for f in files)}")
+                for file in files:
+                    self._open_or_repair(file, is_ros1=False)
+
+    def _open_reader(self, path: Path, source: Path | RepairedMcap, *, is_ros1: bool = False) -> None:
+        reader = (Reader1 if is_ros1 else Reader2)(source)  # type: ignore[arg-type]  # both ask only for what paths do
+        reader.open()
+        self._stack.callback(self._close_reader, reader)
+        self._readers.append(OpenReader(reader, path))
+
+    def _open_unfinished(self, file: Path, sentence: str) -> None:
+        """Read an mcap file up to where the recording or copying stopped; `sentence` says what is wrong if nothing is."""
+        try:
+            repaired = repair_mcap(file)
+            self._open_reader(file, repaired)
+        except self._errors as error:
+            raise BagError(sentence) from error
+        if not self._readers[-1].reader.message_count:
+            raise BagError(sentence)
+        lost = file.stat().st_size - repaired.data_end
+        self.notes.append(
+            f"{file} was not closed properly; all but its last {lost} bytes was read, and "
+            f"`mcap recover {file.name} -o repaired.mcap` makes a whole file of it"
+        )
 
     def _close_reader(self, reader: Reader1 | Reader2) -> None:
         with contextlib.suppress(*self._errors):
@@ -196,6 +229,8 @@ class BagFile:
             MessageError: its bytes do not fit its type.
         """
         try:
+            if bytes(message.data[:4]) == ZSTD_MAGIC:  # a part of a bag that is compressed message by message
+                message = message._replace(data=zstd.decompress(message.data))
             if self.is_ros1:
                 return self._types.deserialize_ros1(message.data, message.type_name)
             return self._types.deserialize_cdr(message.data, message.type_name)

@@ -43,7 +43,7 @@ def find_storage(path: Path) -> Storage:
 def find_in_folder(folder: Path) -> Storage:
     """The storage of a rosbag2 folder, of loose rosbag2 files, or of the parts of one ROS 1 recording."""
     files = sorted(file for file in folder.iterdir() if file.is_file())
-    storage = [file for file in files if file.suffix in STORAGE_SUFFIXES]
+    storage = storage_files(folder)
     ros1 = [file for file in files if file.suffix == ".bag"]
     for file in storage + ros1:
         refuse_empty(file)
@@ -60,6 +60,11 @@ def find_in_folder(folder: Path) -> Storage:
         return Storage(tuple(ros1), is_ros1=True)
     found = ", ".join(file.name for file in files[:5]) or "nothing"
     raise BagError(f"the folder {folder} is no bag; expected metadata.yaml and .mcap or .db3 files, found {found}")
+
+
+def storage_files(folder: Path) -> list[Path]:
+    """The files in a folder that hold messages of rosbag2, in order of their names."""
+    return sorted(file for file in folder.iterdir() if file.is_file() and file.suffix in STORAGE_SUFFIXES)
 
 
 def truncation_notes(paths: Sequence[Path]) -> tuple[str, ...]:

@@ -83,10 +83,14 @@ def test_a_missing_part_of_a_bag_is_named(tmp_path: Path) -> None:
     assert "bag.mcap" in sentence_of(folder)
 
 
-def test_a_broken_metadata_file_is_named(tmp_path: Path) -> None:
-    folder = write_drive(tmp_path / "bag")
-    (folder / "metadata.yaml").write_text("rosbag2_bagfile_information: [")
-    assert "metadata.yaml" in sentence_of(folder)
+def test_a_bag_with_a_broken_metadata_file_is_read_without_it(tmp_path: Path) -> None:
+    for storage in ("mcap", "sqlite3"):
+        folder = write_drive(tmp_path / storage, SmallDrive(storage=storage))
+        (folder / "metadata.yaml").write_text("rosbag2_bagfile_information: [")
+        with open_bag(folder) as recording:
+            assert len(recording.frame_stamps_ns("left")) == NUM_FRAMES
+            assert "metadata.yaml" in recording.warnings[0]
+            assert len(recording.warnings) == 1
 
 
 def test_without_camera_info_the_expected_topic_is_named(tmp_path: Path) -> None:
