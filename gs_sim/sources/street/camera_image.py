@@ -13,7 +13,7 @@ from gs_sim.sources.street.trace import World, radiance_of, trace
 from gs_sim.sources.street.workers import map_pieces
 
 TILE_PX = 16
-PIECE_TILES = 64
+PIECE_TILES = 128
 """Tiles cast together by one worker on a CPU."""
 PIECE_SQUARE = 8
 """They lie in squares of this many tiles, so that they see the same things."""

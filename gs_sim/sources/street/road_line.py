@@ -123,6 +123,8 @@ class RoadMap:
     """Cells along x and y."""
     corners: Float[Tensor, "cells 12"]
     """Per cell and corner (x fastest): ground height, s, d; metres."""
+    heights: Float[Tensor, "cells 4"]
+    """Of the corners alone, for the many look-ups that need no more."""
     tangents: Float[Tensor, "cells 2"]
     """Per cell: unit vector along the road."""
     steepest: float
@@ -150,7 +152,9 @@ def map_road(line: RoadLine, margin_m: float, device: str) -> RoadMap:
     table = torch.cat(corners, dim=-1).reshape(-1, 12)
     tangents = torch.stack([heading.cos(), heading.sin()], dim=1).float().reshape(ny, nx, 2)[:-1, :-1].reshape(-1, 2)
     steepest = 1.3 * float(line.slopes.abs().max())
-    return RoadMap((float(low[0]), float(low[1])), (nx - 1, ny - 1), table.to(device), tangents.to(device), steepest)
+    origin_m = (float(low[0]), float(low[1]))
+    heights = table[:, ::3].contiguous()
+    return RoadMap(origin_m, (nx - 1, ny - 1), table.to(device), heights.to(device), tangents.to(device), steepest)
 
 
 def _nearest(line: RoadLine, nodes: Float64[Tensor, "n 2"]) -> Tensor:
@@ -178,9 +182,9 @@ def road_at(
 def height_at(road_map: RoadMap, x: Float[Tensor, "n"], y: Float[Tensor, "n"]) -> Float[Tensor, "n"]:
     """Ground height only; see `road_at`."""
     u, v, cell = _cells(road_map, x, y)
-    corners = road_map.corners[:, ::3].index_select(0, cell)
-    near = torch.lerp(corners[:, 0], corners[:, 1], u.frac())
-    return torch.lerp(near, torch.lerp(corners[:, 2], corners[:, 3], u.frac()), v.frac())
+    corners = road_map.heights.index_select(0, cell)
+    near, far = torch.lerp(corners[:, ::2], corners[:, 1::2], u.frac()[:, None]).unbind(1)
+    return torch.lerp(near, far, v.frac())
 
 
 def tangent_at(road_map: RoadMap, x: Float[Tensor, "n"], y: Float[Tensor, "n"]) -> Float[Tensor, "n 2"]:
