@@ -18,6 +18,9 @@ INTENSITY_FIELDS = ("intensity", "reflectivity", "i", "intensities", "reflectanc
 TIME_FIELDS = ("time", "t", "timestamp", "time_stamp", "offset_time", "offsettime", "point_time", "rel_time", "ts")
 """Names drivers give to the time of a point, in order of preference."""
 
+ORIGIN_M = 1e-6
+"""A point this near to the sensor is no measurement but how its driver writes that nothing came back."""
+
 Column = np.ndarray[Any, np.dtype[Any]]
 
 
@@ -61,15 +64,18 @@ def decode_cloud(message: Any) -> Cloud:
         raise MessageError(f"a point cloud lacks the field {missing[0]}; it has: {', '.join(names) or 'none'}")
     table = structured_points(message)
     with np.errstate(over="ignore"):  # what is too large for float32 becomes infinite and is left out
-        points = np.stack([table[axis].astype(np.float32) for axis in "xyz"], axis=-1)
-    is_usable = np.isfinite(points).all(axis=-1) & (np.abs(points) > 1e-6).any(axis=-1)
+        columns = [table[axis].astype(np.float32) for axis in "xyz"]
+    # column by column: numpy is ten times slower along an axis of three
+    is_usable = np.isfinite(columns[0]) & np.isfinite(columns[1]) & np.isfinite(columns[2])
+    is_usable &= (np.abs(columns[0]) > ORIGIN_M) | (np.abs(columns[1]) > ORIGIN_M) | (np.abs(columns[2]) > ORIGIN_M)
+    points = np.stack([column[is_usable] for column in columns], axis=-1)
     intensity, time = first_of(INTENSITY_FIELDS, names), time_field(names)
-    intensities = np.zeros(len(points), np.float32) if intensity is None else table[intensity].astype(np.float32)
+    intensities = np.zeros(len(table), np.float32) if intensity is None else table[intensity].astype(np.float32)
     return Cloud(
-        points_lidar=torch.from_numpy(points[is_usable]),
+        points_lidar=torch.from_numpy(points),
         intensities=torch.from_numpy(np.nan_to_num(intensities[is_usable], posinf=0.0, neginf=0.0)),
         raw_times=None if time is None else table[time][is_usable].astype(table[time].dtype.newbyteorder("=")),
-        num_unusable=int(len(points) - is_usable.sum()),
+        num_unusable=len(table) - len(points),
     )
 
 
