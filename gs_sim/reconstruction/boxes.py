@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Bool, Float, Float64
+from jaxtyping import Bool, Float, Float64, Int64
 from torch import Tensor
 
 from gs_sim.geometry.pose import (
@@ -13,7 +13,7 @@ from gs_sim.geometry.pose import (
     rotation_from_quaternion,
     transform_points,
 )
-from gs_sim.geometry.trajectory import Trajectory, pose_at
+from gs_sim.geometry.trajectory import Trajectory, pose_at, poses_at
 from gs_sim.sensing.track import Track
 
 PARKED_SPREAD_M = 1.5
@@ -78,12 +78,25 @@ def exists_at(track: Track, stamp_ns: int) -> bool:
     return track.world_from_box.start_ns <= stamp_ns <= track.world_from_box.end_ns
 
 
+def points_in_box(
+    points_world: Float64[Tensor, "n 3"], track: Track, stamps_ns: Int64[Tensor, "n"]
+) -> Float64[Tensor, "n 3"]:
+    """Points as seen from the track's box at each point's own time: a fast car moves by metres within a sweep.
+
+    The track goes on at constant velocity for points up to a second outside it.
+    """
+    ticks, which = torch.unique(stamps_ns // 1_000_000, return_inverse=True)
+    box_from_world = inverse(poses_at(track.world_from_box, ticks * 1_000_000, max_extrapolation_ns=10**9))
+    if bool((box_from_world == box_from_world[:1]).all()):  # parked, or a sensor that tells no time per point
+        return transform_points(box_from_world[0], points_world) if len(ticks) else points_world
+    turned = torch.einsum("nij,nj->ni", box_from_world[which, :3, :3], points_world)
+    return turned + box_from_world[which, :3, 3]
+
+
 def is_inside_box(
-    points_world: Float[Tensor, "n 3"], track: Track, stamp_ns: int, margin_m: float = BOX_MARGIN_M
+    points_box: Float[Tensor, "n 3"], size_m: tuple[float, float, float], margin_m: float = BOX_MARGIN_M
 ) -> Bool[Tensor, "n"]:
-    """Which points lie in the track's box at a moment, the road under it left out."""
-    box_from_world = inverse(pose_at(track.world_from_box, stamp_ns))
-    points_box = transform_points(box_from_world, points_world)
-    half = torch.tensor(track.size_m, dtype=points_box.dtype) / 2
+    """Which points lie in a box of this size, the road under it left out."""
+    half = torch.tensor(size_m, dtype=points_box.dtype) / 2
     is_within = (points_box.abs() < half + margin_m).all(dim=-1)
     return is_within & (points_box[:, 2] > -half[2] + GROUND_CLEARANCE_M)

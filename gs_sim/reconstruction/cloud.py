@@ -9,7 +9,7 @@ from torch import Tensor
 
 from gs_sim.geometry.pose import inverse, transform_points
 from gs_sim.geometry.trajectory import pose_at
-from gs_sim.reconstruction.boxes import ActorTrack, exists_at, is_inside_box
+from gs_sim.reconstruction.boxes import ActorTrack, exists_at, is_inside_box, points_in_box
 from gs_sim.reconstruction.views import TrainingView, rig_poses_at
 from gs_sim.sensing.recording import Recording
 from gs_sim.sensing.sweep import Sweep
@@ -49,14 +49,14 @@ def gather_points(recording: Recording, actors: Sequence[ActorTrack]) -> Gathere
     boxed: list[list[Tensor]] = [[] for _ in actors]
     for lidar in recording.rig.lidars:
         for sweep in recording.sweeps(lidar.name):
-            points_world = sweep_in_world(recording, sweep)
+            points_world, stamps_ns = timed_points_in_world(recording, sweep)
             is_static = torch.ones(len(points_world), dtype=torch.bool)
             for actor, of_actor in zip(actors, boxed, strict=True):
                 if not exists_at(actor.track, sweep.stamp_ns):
                     continue
-                is_inside = is_inside_box(points_world, actor.track, sweep.stamp_ns)
-                box_from_world = inverse(pose_at(actor.track.world_from_box, sweep.stamp_ns))
-                of_actor.append(transform_points(box_from_world, points_world[is_inside]).float())
+                points_box = points_in_box(points_world, actor.track, stamps_ns)
+                is_inside = is_inside_box(points_box, actor.track.size_m)
+                of_actor.append(points_box[is_inside].float())
                 is_static &= ~is_inside
             static.append(points_world[is_static].float())
             if sum(len(part) for part in static) > COMPACT_ABOVE:
@@ -69,6 +69,11 @@ def gather_points(recording: Recording, actors: Sequence[ActorTrack]) -> Gathere
 
 def sweep_in_world(recording: Recording, sweep: Sweep) -> Float64[Tensor, "n 3"]:
     """Points of a sweep in the world, each moved by the rig's pose at its own time."""
+    return timed_points_in_world(recording, sweep)[0]
+
+
+def timed_points_in_world(recording: Recording, sweep: Sweep) -> tuple[Float64[Tensor, "n 3"], Int64[Tensor, "n"]]:
+    """Points of a sweep in the world, without those on the vehicle itself, and when each was measured."""
     rig_from_lidar = recording.rig.lidar(sweep.lidar_name).rig_from_lidar
     points_rig = transform_points(rig_from_lidar, sweep.points_lidar.double())
     is_far_enough = sweep.points_lidar.norm(dim=-1) > MIN_RANGE_M
@@ -77,7 +82,7 @@ def sweep_in_world(recording: Recording, sweep: Sweep) -> Float64[Tensor, "n 3"]
     ticks, which = torch.unique(stamps_ns // 1_000_000, return_inverse=True)
     world_from_rig = rig_poses_at(recording, ticks * 1_000_000)
     rotated = torch.einsum("nij,nj->ni", world_from_rig[which, :3, :3], points_rig)
-    return rotated + world_from_rig[which, :3, 3]
+    return rotated + world_from_rig[which, :3, 3], stamps_ns
 
 
 def voxel_groups(points: Float[Tensor, "n 3"], voxel_m: Float[Tensor, "n"] | float) -> Int64[Tensor, "n"]:
