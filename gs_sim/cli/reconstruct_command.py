@@ -79,6 +79,9 @@ def _settings(arguments: argparse.Namespace) -> CommandSettings:
         values["optimise"] = {"steps": arguments.steps, "budget_s": 0.0}
     if arguments.budget_s is not None:
         values["optimise"] = {"budget_s": arguments.budget_s}
+    if arguments.poses == "lidar":
+        # That path is made of the same sweeps already.
+        values["path"] = {"correct_with_lidar": False}
     chosen = {name: value for name, value in values.items() if value is not None}
     return override(settings, chosen, where="command line")
 
@@ -102,6 +105,7 @@ def reconstruction_report(
     return {
         "gs_sim_version": __version__,
         "method": "optimise",
+        "path": result.path,
         "device": result.device,
         "hardware": describe_hardware(result.device),
         "seconds": round(seconds, 3),
