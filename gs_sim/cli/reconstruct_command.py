@@ -105,7 +105,6 @@ def reconstruction_report(
     return {
         "gs_sim_version": __version__,
         "method": "optimise",
-        "path": result.path,
         "device": result.device,
         "hardware": describe_hardware(result.device),
         "seconds": round(seconds, 3),
