@@ -44,20 +44,18 @@ class OptimiseSettings:
     """Share of the SSIM loss beside L1."""
     depth_weight: float = 0.05
     """Weight of the LiDAR depth loss; 0 leaves it out."""
-    opacity_weight: float = 0.002
+    opacity_weight: float = 0.03
     """Pull of all opacities to zero, which removes what no view needs."""
-    offset_rate_px: float = 0.03
+    offset_rate_px: float = 0.6
     """Learning rate of centres, in pixels; falls to 1/30 over the optimisation, as all rates fall to 1/5."""
-    scale_rate: float = 0.007
+    scale_rate: float = 0.03
     """Learning rate of log scales."""
-    quaternion_rate: float = 0.002
+    quaternion_rate: float = 0.005
     """Learning rate of quaternions."""
-    opacity_rate: float = 0.03
+    opacity_rate: float = 0.1
     """Learning rate of opacity logits."""
-    colour_rate: float = 0.005
+    colour_rate: float = 0.03
     """Learning rate of the base colour; higher harmonics learn 20 times slower."""
-    exposure_rate: float = 0.001
-    """Learning rate of each frame's exposure (log gain and offset per channel); 0 assumes constant exposure."""
     densify: DensifySettings = field(default_factory=DensifySettings)
     poses: PoseSettings = field(default_factory=PoseSettings)
 
@@ -101,8 +99,7 @@ class Optimisation:
         centres = torch.stack([view.world_from_camera[:3, 3] for view in views]).float()
         self.trainable = trainable_from(scene, centres, views[0].camera.fx, settings.sh_degree).to(device)
         self.knots = knots_over(views[0].stamp_ns, views[-1].stamp_ns, settings.poses)
-        self.exposures = torch.zeros(len(views), 2, 3, device=device)
-        self._optimiser = _adam(self.trainable, self.knots, self.exposures, settings)
+        self._optimiser = _adam(self.trainable, self.knots, settings)
         self._first_rates = [group["lr"] for group in self._optimiser.param_groups]
         self._gradients = ScreenGradients(len(self.trainable), self._device)
         self._squared_error = 0.0
@@ -151,8 +148,7 @@ class Optimisation:
 
     def _loss(self, rendering: Rendering, index: int) -> Float32[Tensor, ""]:
         settings = self._settings
-        log_gain, offset = self.exposures[index]
-        colour = rendering.colour * log_gain.exp() + offset
+        colour = rendering.colour
         target = self._targets[index][None].float() / 255
         loss = (1 - settings.ssim_weight) * l1_loss(colour, target)
         if settings.ssim_weight > 0:
@@ -162,7 +158,7 @@ class Optimisation:
             loss = loss + settings.depth_weight * depth_loss(rendering.depth_m, lidar, lidar > 0)
         if settings.opacity_weight > 0:
             loss = loss + settings.opacity_weight * self.trainable.opacity_logits.sigmoid().mean()
-        loss = loss + settings.poses.smoothness * roughness(self.knots) + 0.1 * (self.exposures.mean(0) ** 2).sum()
+        loss = loss + settings.poses.smoothness * roughness(self.knots)
         error = float(((colour.detach().clamp(0, 1) - target) ** 2).mean())
         self._squared_error = error if self._squared_error == 0 else 0.97 * self._squared_error + 0.03 * error
         return loss
@@ -185,9 +181,7 @@ class Optimisation:
         self._gradients = ScreenGradients(len(self.trainable), self._device)
 
 
-def _adam(
-    trainable: Trainable, knots: PoseKnots, exposures: Tensor, settings: OptimiseSettings
-) -> torch.optim.Optimizer:
+def _adam(trainable: Trainable, knots: PoseKnots, settings: OptimiseSettings) -> torch.optim.Optimizer:
     rates = {
         "offsets_px": settings.offset_rate_px,
         "log_scales": settings.scale_rate,
@@ -204,8 +198,6 @@ def _adam(
         groups.append(
             {"params": [knots.twists.requires_grad_(True)], "lr": settings.poses.learning_rate, "name": "poses"}
         )
-    if settings.exposure_rate > 0:
-        groups.append({"params": [exposures.requires_grad_(True)], "lr": settings.exposure_rate, "name": "exposures"})
     return torch.optim.Adam(groups, eps=1e-15, fused=True)
 
 
