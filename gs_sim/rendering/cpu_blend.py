@@ -8,10 +8,9 @@ from typing import Any
 
 import numba
 import numpy as np
-import numpy.typing as npt
 
-from gs_sim.rendering.cpu_lanes import bits, larger, ramp, smaller, spread, where
-from gs_sim.rendering.cpu_lanes_memory import exp2, load, negative, prefetch, store
+from gs_sim.rendering.cpu_lanes import bits, larger, lowest, ramp, smaller, spread, where
+from gs_sim.rendering.cpu_lanes_memory import exp2, load, negative, prefetch, store, store3
 from gs_sim.rendering.cpu_runtime import INLINE, PARALLEL
 from gs_sim.rendering.cpu_splat import (
     BLUE,
@@ -42,29 +41,29 @@ MIN_EXPONENT = f32(-30)
 CHECK_EVERY = 16
 AHEAD = 6
 """Splats of a tile lie anywhere in memory: fetch this many pairs ahead."""
-CHANNELS = 5
-"""Per row of pixels: transmittance, then the weighted sums of red, green, blue and depth."""
+CHANNELS = 6
+"""Per row of pixels: transmittance; the weighted sums of red, green, blue and depth; the sum of weights, which
+1 - transmittance would give too coarsely where it is small."""
 ROW = CHANNELS * TILE
 
 
 @numba.njit(**INLINE)
-def pixel_rows(splats: Floats, at: int, top: int) -> tuple[int, int]:
-    """First row of the tile starting at pixel row `top` that a splat reaches, and one past the last."""
+def pixel_rows(splats: Floats, at: int, top: int) -> Any:
+    """Bits of the rows that a splat reaches of the tile that starts at pixel row `top`."""
     reach = splats[at + REACH_Y] + SLACK_PX
     first = np.ceil(splats[at + Y] - reach - f32(0.5)) - f32(top)
-    last = np.floor(splats[at + Y] + reach - f32(0.5)) - f32(top)
-    return int(max(first, f32(0))), int(min(last, f32(TILE - 1))) + 1
+    end = np.floor(splats[at + Y] + reach + f32(0.5)) - f32(top)
+    first_row, end_row = np.int64(max(first, f32(0))), np.int64(max(min(end, f32(TILE)), f32(0)))
+    return ((1 << end_row) - 1) & -(1 << first_row)
 
 
 @numba.njit(**INLINE)
-def strike_rows(state: Floats, stride: int, alive: npt.NDArray[np.uint8]) -> int:
-    """Note which rows still have a pixel that goes on, and count them."""
-    count = 0
+def rows_alive(state: Floats, stride: int) -> Any:
+    """Bits of the rows that still have a pixel that goes on."""
+    alive = 0
     for row in range(TILE):
-        goes_on = bits(load(state, row * stride) > f32(0)) != 0
-        alive[row] = goes_on
-        count += goes_on
-    return count
+        alive |= np.int64(bits(load(state, row * stride) > f32(0)) != 0) << row
+    return alive
 
 
 @numba.njit(**INLINE)
@@ -92,37 +91,55 @@ def exponent_lanes(splats: Floats, at: int, left: int) -> Any:
 
 
 @numba.njit(**INLINE)
-def _blend_splat(splats: Floats, at: int, corner: tuple[int, int], state: Floats, alive: npt.NDArray[np.uint8]) -> int:
+def _blend_splat(splats: Floats, at: int, corner: tuple[int, int], state: Floats, alive: int) -> int:
     """Blend one splat into a tile; how many rows it was evaluated on."""
     left, top = corner
-    first, last = pixel_rows(splats, at, top)
+    rows = pixel_rows(splats, at, top) & alive
     _, across, along = exponent_lanes(splats, at, left)
-    kc, z = splats[at + KC], splats[at + DEPTH]
+    kc, z = spread(splats[at + KC]), splats[at + DEPTH]
     red, green, blue = splats[at + RED], splats[at + GREEN], splats[at + BLUE]
+    y0 = f32(top) + f32(0.5) - splats[at + Y]
     num_rows = 0
-    for row in range(first, last):
-        if alive[row] == 0:
-            continue
-        dy = f32(top + row) + f32(0.5) - splats[at + Y]
+    while rows != 0:
+        row = lowest(rows)
+        rows &= rows - 1
+        dy = spread(f32(row) + y0)
         i = row * ROW
-        w, t, _, _, _ = weigh((across + kc * dy) * dy + along, load(state, i))
+        w, t, _, _, _ = weigh((kc * dy + across) * dy + along, load(state, i))
         store(state, i, t)
         store(state, i + TILE, load(state, i + TILE) + w * red)
         store(state, i + 2 * TILE, load(state, i + 2 * TILE) + w * green)
         store(state, i + 3 * TILE, load(state, i + 3 * TILE) + w * blue)
         store(state, i + 4 * TILE, load(state, i + 4 * TILE) + w * z)
+        store(state, i + 5 * TILE, load(state, i + 5 * TILE) + w)
         num_rows += 1
     return num_rows
 
 
 @numba.njit(**INLINE)
-def _write(state: Floats, corner: tuple[int, int], images: Images) -> None:
+def _write_whole(state: Floats, corner: tuple[int, int], images: Images) -> None:
+    left, top = corner
+    height, width = images.depth.shape
+    colour, depth, opacity = images.colour.reshape(-1), images.depth.reshape(-1), images.opacity.reshape(-1)
+    for row in range(min(TILE, height - top)):
+        i, pixel = row * ROW, (top + row) * width + left
+        covered = load(state, i + 5 * TILE)
+        is_covered = covered > f32(0)
+        store(opacity, pixel, covered)
+        store(depth, pixel, where(is_covered, load(state, i + 4 * TILE) / where(is_covered, covered, f32(1)), f32(0)))
+        red, green, blue = load(state, i + TILE), load(state, i + 2 * TILE), load(state, i + 3 * TILE)
+        store3(colour, 3 * pixel, (red, green, blue))
+
+
+@numba.njit(**INLINE)
+def _write_part(state: Floats, corner: tuple[int, int], images: Images) -> None:
+    """As `_write_whole`, for a tile that reaches over the right edge."""
     left, top = corner
     height, width = images.depth.shape
     for row in range(min(TILE, height - top)):
         for j in range(min(TILE, width - left)):
             y, x, i = top + row, left + j, row * ROW + j
-            covered = f32(1) - abs(state[i])
+            covered = state[i + 5 * TILE]
             images.opacity[y, x] = covered
             images.depth[y, x] = state[i + 4 * TILE] / covered if covered > 0 else f32(0)
             for channel in range(3):
@@ -136,14 +153,18 @@ def blend_tile(splats: Floats, bins: Bins, images: Images, tile: int) -> int:
     state = np.zeros(TILE * ROW, np.float32)
     for row in range(TILE):
         store(state, row * ROW, spread(f32(1)))
-    alive = np.ones(TILE, np.uint8)
-    num_rows, end = 0, bins.tile_starts[tile + 1]
+    num_rows, end, alive = 0, bins.tile_starts[tile + 1], np.int64((1 << TILE) - 1)
     for p in range(bins.tile_starts[tile], end):
         prefetch(splats, row_of(bins.pairs[min(p + AHEAD, end - 1)]) * SPLAT_WIDTH)
         num_rows += _blend_splat(splats, row_of(bins.pairs[p]) * SPLAT_WIDTH, corner, state, alive)
-        if p % CHECK_EVERY == 0 and strike_rows(state, ROW, alive) == 0:
-            break
-    _write(state, corner, images)
+        if p % CHECK_EVERY == 0:
+            alive = rows_alive(state, ROW)
+            if alive == 0:
+                break
+    if corner[0] + TILE <= images.depth.shape[1]:
+        _write_whole(state, corner, images)
+    else:
+        _write_part(state, corner, images)
     return num_rows
 
 

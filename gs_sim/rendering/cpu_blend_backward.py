@@ -6,9 +6,10 @@ the last one, and a pixel stops at the same splat. Since the image is linear in 
 colour, depth and opacity collapse to one number per splat and pixel: its dot product with their gradients.
 """
 
+from typing import Any
+
 import numba
 import numpy as np
-import numpy.typing as npt
 
 from gs_sim.rendering.cpu_blend import (
     AHEAD,
@@ -16,11 +17,11 @@ from gs_sim.rendering.cpu_blend import (
     MAX_ALPHA,
     exponent_lanes,
     pixel_rows,
-    strike_rows,
+    rows_alive,
     weigh,
 )
-from gs_sim.rendering.cpu_lanes import spread, total, where
-from gs_sim.rendering.cpu_lanes_memory import load, prefetch, store
+from gs_sim.rendering.cpu_lanes import lowest, spread, total, where
+from gs_sim.rendering.cpu_lanes_memory import load, load3, prefetch, store
 from gs_sim.rendering.cpu_runtime import INLINE, PARALLEL
 from gs_sim.rendering.cpu_splat import (
     BLUE,
@@ -42,56 +43,78 @@ f32 = np.float32
 PAIR_WIDTH = 10
 """Sums over a tile's pixels per pair: e, e dx, e dy, e dx^2, e dx dy, e dy^2 (e = dLoss/d log alpha), then weight
 times the gradients of red, green, blue and depth."""
-CHANNELS = 7
-"""Per row of pixels: transmittance, what is still to come of sum(w q), and the gradients of the weighted sums
-of red, green, blue and depth and of the sum of weights."""
+CHANNELS = 8
+"""Per row of pixels: transmittance; what is still to come of sum(w q); the gradients of red, green, blue, of the
+weighted sum of depths and of opacity; depth. A splat's depth counts by its difference from the pixel's:
+the two parts of it would cancel to noise where opacity is low."""
 ROW = CHANNELS * TILE
 
 
 @numba.njit(**INLINE)
-def _read(images: Images, grads: Images, corner: tuple[int, int], state: Floats) -> None:
-    """Gradients of the weighted sums from those of the images: depth is sum(w z) / sum(w)."""
+def _read_whole(images: Images, grads: Images, corner: tuple[int, int], state: Floats) -> None:
+    """Lay out a tile's gradients. Depth is sum(w z) / sum(w), so a weight moves it by (z - depth) / sum(w)."""
     left, top = corner
     height, width = images.depth.shape
-    state[:] = 0
-    for row in range(TILE):
-        store(state, row * ROW, spread(f32(-1)))
+    colour, d_colour = images.colour.reshape(-1), grads.colour.reshape(-1)
+    opacity, d_opacity = images.opacity.reshape(-1), grads.opacity.reshape(-1)
+    depth, d_depth = images.depth.reshape(-1), grads.depth.reshape(-1)
+    for row in range(min(TILE, height - top)):
+        i, pixel = row * ROW, (top + row) * width + left
+        covered, d_covered = load(opacity, pixel), load(d_opacity, pixel)
+        is_covered = covered > f32(0)
+        red, green, blue = load3(colour, 3 * pixel)
+        g0, g1, g2 = load3(d_colour, 3 * pixel)
+        store(state, i, spread(f32(1)))
+        store(state, i + TILE, covered * d_covered + red * g0 + green * g1 + blue * g2)
+        store(state, i + 2 * TILE, g0)
+        store(state, i + 3 * TILE, g1)
+        store(state, i + 4 * TILE, g2)
+        share = load(d_depth, pixel) / where(is_covered, covered, f32(1))
+        store(state, i + 5 * TILE, where(is_covered, share, f32(0)))
+        store(state, i + 6 * TILE, d_covered)
+        store(state, i + 7 * TILE, load(depth, pixel))
+
+
+@numba.njit(**INLINE)
+def _read_part(images: Images, grads: Images, corner: tuple[int, int], state: Floats) -> None:
+    """As `_read_whole`, for a tile that reaches over the right edge."""
+    left, top = corner
+    height, width = images.depth.shape
     for row in range(min(TILE, height - top)):
         for j in range(min(TILE, width - left)):
             y, x, i = top + row, left + j, row * ROW + j
             covered = images.opacity[y, x]
+            behind = covered * grads.opacity[y, x]
+            for channel in range(3):
+                state[i + (2 + channel) * TILE] = grads.colour[y, x, channel]
+                behind += images.colour[y, x, channel] * grads.colour[y, x, channel]
             state[i] = f32(1)
-            if covered > 0:
-                d_depth = grads.depth[y, x] / covered
-                behind = covered * grads.opacity[y, x]
-                for channel in range(3):
-                    state[i + (2 + channel) * TILE] = grads.colour[y, x, channel]
-                    behind += images.colour[y, x, channel] * grads.colour[y, x, channel]
-                state[i + TILE] = behind
-                state[i + 5 * TILE] = d_depth
-                state[i + 6 * TILE] = grads.opacity[y, x] - d_depth * images.depth[y, x]
+            state[i + TILE] = behind
+            state[i + 5 * TILE] = grads.depth[y, x] / covered if covered > 0 else f32(0)
+            state[i + 6 * TILE] = grads.opacity[y, x]
+            state[i + 7 * TILE] = images.depth[y, x]
 
 
 @numba.njit(**INLINE)
-def _splat_gradient(
-    splats: Floats, at: int, corner: tuple[int, int], state: Floats, alive: npt.NDArray[np.uint8]
-) -> tuple[float, float, float, float, float, float, float, float, float, float]:
+def _splat_gradient(splats: Floats, at: int, corner: tuple[int, int], state: Floats, alive: int) -> Any:
     left, top = corner
-    first, last = pixel_rows(splats, at, top)
+    rows = pixel_rows(splats, at, top) & alive
     dx, across, along = exponent_lanes(splats, at, left)
-    kc, z = splats[at + KC], splats[at + DEPTH]
+    kc, z = spread(splats[at + KC]), splats[at + DEPTH]
     red, green, blue = splats[at + RED], splats[at + GREEN], splats[at + BLUE]
+    y0 = f32(top) + f32(0.5) - splats[at + Y]
     e0 = e1 = e2 = s0 = s1 = s2 = s3 = spread(f32(0))
-    for row in range(first, last):
-        if alive[row] == 0:
-            continue
-        dy = f32(top + row) + f32(0.5) - splats[at + Y]
+    while rows != 0:
+        row = lowest(rows)
+        rows &= rows - 1
+        dy = spread(f32(row) + y0)
         i = row * ROW
-        w, t, raw, alpha, goes_on = weigh((across + kc * dy) * dy + along, load(state, i))
+        w, t, raw, alpha, goes_on = weigh((kc * dy + across) * dy + along, load(state, i))
         store(state, i, t)
         g0, g1, g2 = load(state, i + 2 * TILE), load(state, i + 3 * TILE), load(state, i + 4 * TILE)
         g3 = load(state, i + 5 * TILE)
-        passed = w * (g0 * red + g1 * green + g2 * blue + g3 * z + load(state, i + 6 * TILE))
+        depth_part = (z - load(state, i + 7 * TILE)) * g3 + load(state, i + 6 * TILE)
+        passed = w * (g0 * red + g1 * green + g2 * blue + depth_part)
         behind = load(state, i + TILE) - passed
         store(state, i + TILE, behind)
         e = where(goes_on & (raw < MAX_ALPHA), passed - alpha * behind / (f32(1) - alpha), f32(0))
@@ -106,14 +129,16 @@ def _splat_gradient(
 @numba.njit(**INLINE)
 def _tile_gradient(splats: Floats, bins: Bins, images: tuple[Images, Images], pair_grads: Floats, tile: int) -> None:
     corner = (tile % bins.num_x * TILE, tile // bins.num_x * TILE)
-    state = np.empty(TILE * ROW, np.float32)
-    _read(images[0], images[1], corner, state)
-    alive = np.ones(TILE, np.uint8)
-    num_alive = TILE
-    end = bins.tile_starts[tile + 1]
+    # pixels beyond the image have stopped already
+    state = np.full(TILE * ROW, f32(-1))
+    if corner[0] + TILE <= images[0].depth.shape[1]:
+        _read_whole(images[0], images[1], corner, state)
+    else:
+        _read_part(images[0], images[1], corner, state)
+    alive, end = np.int64((1 << TILE) - 1), bins.tile_starts[tile + 1]
     for p in range(bins.tile_starts[tile], end):
         out = pair_grads[slot_of(bins.pairs[p])]
-        if num_alive == 0:
+        if alive == 0:
             out[:] = 0
             continue
         prefetch(splats, row_of(bins.pairs[min(p + AHEAD, end - 1)]) * SPLAT_WIDTH)
@@ -121,7 +146,7 @@ def _tile_gradient(splats: Floats, bins: Bins, images: tuple[Images, Images], pa
         out[0], out[1], out[2], out[3], out[4] = sums[0], sums[1], sums[2], sums[3], sums[4]
         out[5], out[6], out[7], out[8], out[9] = sums[5], sums[6], sums[7], sums[8], sums[9]
         if p % CHECK_EVERY == 0:
-            num_alive = strike_rows(state, ROW, alive)
+            alive = rows_alive(state, ROW)
 
 
 @numba.njit(**PARALLEL)

@@ -205,6 +205,18 @@ def bits(typing_context: Any, mask: Any) -> Any:
 
 
 @intrinsic
+def lowest(typing_context: Any, number: Any) -> Any:
+    """Place of the lowest bit that is set in an integer other than 0."""
+    del typing_context
+
+    def emit(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
+        del context, sig
+        return builder.cttz(args[0], ir.Constant(BIT, 1))
+
+    return types.int64(types.int64), emit
+
+
+@intrinsic
 def total(typing_context: Any, a: Any) -> Any:
     """Sum over the lanes, always in the same order: halves onto each other."""
     del typing_context

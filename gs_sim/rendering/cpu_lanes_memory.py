@@ -9,7 +9,7 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
-from gs_sim.rendering.cpu_lanes import FLOATS, INT, INTS, LANES, constant
+from gs_sim.rendering.cpu_lanes import FLOATS, INT, INTS, LANES, WIDTH, constant
 
 f32 = np.float32
 
@@ -39,6 +39,43 @@ def store(typing_context: Any, array: Any, start: Any, value: Any) -> Any:
     def emit(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
         address = builder.bitcast(_address(context, builder, sig, args), FLOATS.as_pointer())
         builder.store(args[2], address, align=4)
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, value), emit
+
+
+def _interleaved(order: list[int]) -> ir.Constant:
+    return ir.Constant(ir.VectorType(INT, len(order)), order)
+
+
+@intrinsic
+def load3(typing_context: Any, array: Any, start: Any) -> Any:
+    """16 neighbouring triples of a flat float32 array, as three vectors."""
+    del typing_context, start
+
+    def emit(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
+        triples = ir.VectorType(FLOATS.element, 3 * WIDTH)
+        address = builder.bitcast(_address(context, builder, sig, args), triples.as_pointer())
+        value = builder.load(address, align=4)
+        parts = [builder.shuffle_vector(value, value, _interleaved(list(range(c, 3 * WIDTH, 3)))) for c in range(3)]
+        return context.make_tuple(builder, sig.return_type, parts)
+
+    return types.UniTuple(LANES, 3)(array, types.intp), emit
+
+
+@intrinsic
+def store3(typing_context: Any, array: Any, start: Any, value: Any) -> Any:
+    """Write three vectors as 16 neighbouring triples of a flat float32 array."""
+    del typing_context, start
+
+    def emit(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
+        a, b, c = (builder.extract_value(args[2], part) for part in range(3))
+        both = builder.shuffle_vector(a, b, _interleaved(list(range(2 * WIDTH))))
+        more = builder.shuffle_vector(c, c, _interleaved(list(range(2 * WIDTH))))
+        order = [i + offset for i in range(WIDTH) for offset in (0, WIDTH, 2 * WIDTH)]
+        triples = builder.shuffle_vector(both, more, _interleaved(order))
+        address = builder.bitcast(_address(context, builder, sig, args), triples.type.as_pointer())
+        builder.store(triples, address, align=4)
         return context.get_dummy_value()
 
     return types.void(array, types.intp, value), emit
