@@ -5,10 +5,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from small_drive import SmallDrive, write_drive
 
 import gs_sim
 from gs_sim.cli import render_command
 from gs_sim.cli.main import main
+from gs_sim.scene import storage
 
 
 def refusal(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
@@ -137,3 +139,51 @@ def test_a_reader_that_leaves_early_is_no_error(tmp_path: Path) -> None:
         ["bash", "-c", program], capture_output=True, text=True, timeout=60, check=False, cwd=tmp_path
     )
     assert "Traceback" not in done.stderr
+
+
+BAD_DRIVES = {
+    "no calibration": (SmallDrive(has_info=False), "CameraInfo"),
+    "no mounts": (SmallDrive(has_camera_mounts=False), "base_link"),
+    "no poses": (SmallDrive(poses="none"), "pose"),
+}
+
+
+@pytest.mark.parametrize("fault", BAD_DRIVES)
+def test_a_bag_that_lacks_something_is_refused_in_one_sentence_and_nothing_is_written(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, fault: str
+) -> None:
+    drive, expected = BAD_DRIVES[fault]
+    bag = write_drive(tmp_path / "bag", drive)
+    assert expected in refusal(capsys, "reconstruct", str(bag), "-o", str(tmp_path / "scene"))
+    assert [entry.name for entry in tmp_path.iterdir()] == ["bag"]
+
+
+def test_a_truncated_bag_is_refused_in_one_sentence(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    bag = write_drive(tmp_path / "bag")
+    file = next(bag.glob("*.mcap"))
+    file.write_bytes(file.read_bytes()[:200])
+    assert str(bag) in refusal(capsys, "inspect", str(bag))
+    assert str(bag) in refusal(capsys, "reconstruct", str(bag), "-o", str(tmp_path / "scene"))
+    assert not (tmp_path / "scene").exists()
+
+
+def test_a_ply_with_an_absurd_count_is_refused_in_one_sentence(
+    capsys: pytest.CaptureFixture[str], tiny_scene: Path, tmp_path: Path
+) -> None:
+    file = tiny_scene / "background.ply"
+    data = file.read_bytes()
+    count = data.split(b"element vertex ")[1].split(b"\n")[0]
+    file.write_bytes(data.replace(b"element vertex " + count, b"element vertex 99999999999", 1))
+    assert "background.ply" in refusal(capsys, "render", str(tiny_scene), "-o", str(tmp_path / "out"))
+
+
+def test_a_full_disk_while_saving_leaves_no_scene_behind(
+    capsys: pytest.CaptureFixture[str], tiny_bag: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_gaussians: object, path: Path) -> None:
+        raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr(storage, "save_ply", full)
+    command = ["reconstruct", str(tiny_bag), "-o", str(tmp_path / "scene"), "--width", "48", "--steps", "1"]
+    assert "No space left on device" in refusal(capsys, *command, "--max-gaussians", "2000")
+    assert not list(tmp_path.iterdir())
