@@ -44,7 +44,7 @@ class OptimiseSettings:
     """Share of the SSIM loss beside L1."""
     depth_weight: float = 0.05
     """Weight of the LiDAR depth loss; 0 leaves it out."""
-    opacity_weight: float = 0.03
+    opacity_weight: float = 0.05
     """Pull of all opacities to zero, which removes what no view needs."""
     offset_rate_px: float = 0.6
     """Learning rate of centres, in pixels; falls to 1/30 over the optimisation, as all rates fall to 1/5."""
