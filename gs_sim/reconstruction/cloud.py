@@ -94,7 +94,8 @@ def voxel_groups(points: Float[Tensor, "n 3"], voxel_m: Float[Tensor, "n"] | flo
     level = (size * 1e6).round().long()
     level = torch.unique(level, return_inverse=True)[1]
     key = ((level * extent[0] + cell[:, 0]) * extent[1] + cell[:, 1]) * extent[2] + cell[:, 2]
-    return torch.unique(key, return_inverse=True)[1]
+    groups: Tensor = torch.unique(key, return_inverse=True)[1]
+    return groups
 
 
 def average_by(groups: Int64[Tensor, "n"], values: Float32[Tensor, "n k"]) -> Float32[Tensor, "m k"]:

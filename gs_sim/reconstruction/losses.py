@@ -35,7 +35,7 @@ class _Blur(torch.autograd.Function):
         return _blur(planes)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:  # type: ignore[override]  # torch declares *args
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
         return _blur(gradient)
 
 
@@ -50,12 +50,14 @@ def ssim_loss(rendered: Float[Tensor, "c h w 3"], target: Float[Tensor, "c h w 3
     """1 - SSIM (Wang et al. 2004), Gaussian window of 11 pixels, zero padding as 3DGS trains with."""
     x = rendered.permute(0, 3, 1, 2).flatten(0, 1)
     y = target.permute(0, 3, 1, 2).flatten(0, 1)
-    mean_x, mean_y, square_x, square_y, product = _Blur.apply(torch.cat([x, y, x * x, y * y, x * y])).chunk(5)
+    blurred: Tensor = _Blur.apply(torch.cat([x, y, x * x, y * y, x * y]))  # type: ignore[no-untyped-call]
+    mean_x, mean_y, square_x, square_y, product = blurred.chunk(5)
     variance_x, variance_y = square_x - mean_x * mean_x, square_y - mean_y * mean_y
     covariance = product - mean_x * mean_y
     numerator = (2 * mean_x * mean_y + SSIM_C1) * (2 * covariance + SSIM_C2)
     denominator = (mean_x * mean_x + mean_y * mean_y + SSIM_C1) * (variance_x + variance_y + SSIM_C2)
-    return 1 - (numerator / denominator).mean()
+    similarity: Tensor = (numerator / denominator).mean()
+    return 1 - similarity
 
 
 def depth_loss(
