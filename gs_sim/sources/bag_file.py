@@ -15,19 +15,18 @@ from typing import Any, NamedTuple
 
 from backports import zstd
 from rosbags.highlevel import AnyReaderError
-from rosbags.interfaces import Connection, MessageDefinitionFormat
+from rosbags.interfaces import Connection
 from rosbags.rosbag1 import Reader as Reader1
 from rosbags.rosbag1 import ReaderError as Reader1Error
 from rosbags.rosbag2 import Reader as Reader2
 from rosbags.rosbag2 import ReaderError as Reader2Error
 from rosbags.serde import SerdeError
-from rosbags.typesys import Stores, TypesysError, get_types_from_idl, get_types_from_msg, get_typestore
-from rosbags.typesys.store import Typestore
+from rosbags.typesys import TypesysError
 
 from gs_sim.errors import BagError, MessageError
 from gs_sim.sources.bag_storage import Storage, find_storage, storage_files
+from gs_sim.sources.bag_types import describe, read_types
 from gs_sim.sources.mcap_repair import RepairedMcap, repair_mcap
-from gs_sim.sources.message_types import ros2_types
 
 READ_ERRORS = (
     BagError,
@@ -111,7 +110,8 @@ class BagFile:
         self._readers: list[OpenReader] = []
         try:
             self._open(storage)
-            self._types = self._read_types()
+            self._types, unread = read_types(self._connections(), self._errors, is_ros1=self.is_ros1)
+            self.notes += unread
         except BaseException:
             self.close()
             raise
@@ -242,44 +242,6 @@ class BagFile:
 
     def _connections(self) -> list[Connection]:
         return [connection for opened in self._readers for connection in opened.reader.connections]
-
-    def _read_types(self) -> Typestore:
-        """The bag's own type definitions; where it has none or they are broken, the common ones of ROS 2."""
-        store = get_typestore(Stores.EMPTY)
-        unread = []
-        for name, connection in {c.msgtype: c for c in reversed(self._connections())}.items():
-            try:
-                types = definitions(connection)
-                store.register({key: value for key, value in types.items() if key not in store.fielddefs})
-            except self._errors as error:
-                unread.append(f"the definition of {name} cannot be read ({describe(error)})")
-            if name not in store.fielddefs and name in ros2_types().fielddefs:
-                common = ros2_types().fielddefs
-                store.register({key: value for key, value in common.items() if key not in store.fielddefs})
-        self.notes += unread
-        return store
-
-
-def definitions(connection: Connection) -> dict[str, Any]:
-    """Parse the type definitions that a bag stores with a topic; empty if it stores none."""
-    form, text = connection.msgdef
-    if form == MessageDefinitionFormat.NONE:
-        return {}
-    if form == MessageDefinitionFormat.MSG:
-        return dict(get_types_from_msg(text, connection.msgtype))
-    separator = "=" * 80 + "\n"
-    if not text.startswith(f"{separator}IDL: "):
-        return dict(get_types_from_idl(text))
-    found: dict[str, Any] = {}
-    for part in text.split(separator)[1:]:
-        found.update(get_types_from_idl(part.split("\n", 1)[1]))
-    return found
-
-
-def describe(error: BaseException) -> str:
-    """An error of another package in few words."""
-    text = " ".join(str(error).split()).rstrip(".")
-    return f"{type(error).__name__}: {text}"[:200] if text else type(error).__name__
 
 
 def damage_sentence(path: Path, error: BaseException, *, is_ros1: bool) -> str:

@@ -93,6 +93,25 @@ def test_a_bag_with_a_broken_metadata_file_is_read_without_it(tmp_path: Path) ->
             assert len(recording.warnings) == 1
 
 
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        (b"uint32 offset", b"uint32 ofsxet"),
+        (b"vision_msgs/Detection3D[] detections", b"vision_msgs/Detection3D[] detectsons"),
+    ],
+)
+def test_a_type_definition_that_lost_a_field_is_replaced_by_the_common_one(
+    tmp_path: Path, right: bytes, wrong: bytes
+) -> None:
+    file = write_drive(tmp_path / "bag") / "bag.mcap"
+    assert right in file.read_bytes()
+    file.write_bytes(file.read_bytes().replace(right, wrong))
+    with open_bag(file) as recording:
+        assert check_recording(recording) == []
+        assert len(recording.tracks) == 1
+        assert "lacks fields; the common one is used" in recording.warnings[0]
+
+
 def test_without_camera_info_the_expected_topic_is_named(tmp_path: Path) -> None:
     sentence = sentence_of(write_drive(tmp_path / "bag", SmallDrive(has_info=False)))
     assert "camera 'left' (/left/image_rect) has no CameraInfo; expected it on /left/camera_info" in sentence
