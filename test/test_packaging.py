@@ -102,7 +102,7 @@ def test_every_required_package_is_pinned_on_every_python(python: str) -> None:
 
 def test_pip_installs_the_package_with_all_its_files(checkout: Path, tmp_path: Path) -> None:
     prefix = tmp_path / "prefix"
-    run(sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-build-isolation", "--prefix", prefix, checkout, cwd=tmp_path)  # fmt: skip
+    run(sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-build-isolation", "--ignore-installed", "--prefix", prefix, checkout, cwd=tmp_path)  # fmt: skip
     (package,) = prefix.rglob("site-packages/gs_sim")
     source = {path.relative_to(ROOT / "gs_sim") for path in (ROOT / "gs_sim").rglob("*.py")}
     assert {path.relative_to(package) for path in package.rglob("*.py")} == source
