@@ -8,7 +8,7 @@ from torch import Tensor
 
 from gs_sim.sources.street.bundles import Bundles, Pairs, central_pairs, parallel_pairs
 from gs_sim.sources.street.camera_image import ray_bundles
-from gs_sim.sources.street.cast import nearest_hits
+from gs_sim.sources.street.cast import nearest_by_scattering, nearest_by_splitting, nearest_hits
 from gs_sim.sources.street.ground import ground_hits
 from gs_sim.sources.street.noise import noise_bank
 from gs_sim.sources.street.primitives import Material, Part, Primitives, Shape, primitives_from
@@ -108,6 +108,18 @@ def test_leaving_out_primitives_beside_the_sun_changes_no_shadow(street: Street)
     assert 4 * len(pairs.bundle) < len(everything.bundle)
     culled, brute = (nearest_hits(bundles, world.primitives, p, BANK)[0] for p in (pairs, everything))
     assert torch.equal(culled, brute)
+
+
+def test_both_ways_to_find_the_nearest_agree() -> None:
+    generator = torch.Generator().manual_seed(0)
+    bundle = torch.tensor([0, 0, 0, 2, 2, 4])
+    pairs = Pairs(bundle, torch.tensor([3, 9, 4, 1, 70000, 2]))
+    pair_m = 100 * torch.rand(6, 50, generator=generator)
+    pair_m[torch.rand(6, 50, generator=generator) < 0.5] = torch.inf
+    split, scattered = nearest_by_splitting(pair_m, pairs, 5), nearest_by_scattering(pair_m, pairs, 5)
+    assert torch.equal(split[0], scattered[0])
+    assert torch.equal(split[1], scattered[1])
+    assert bool((split[1][[1, 3]] == -1).all())
 
 
 def march_slowly(street: Street, origins: Tensor, directions: Tensor) -> Tensor:

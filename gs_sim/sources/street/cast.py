@@ -11,6 +11,8 @@ from gs_sim.sources.street.primitives import Primitives, Shape
 
 CHUNK_RAYS = 24 * 1024
 """Rays per call on a CPU: temporaries stay in its cache."""
+MISS = 0x7F800000 << 32
+"""Infinity as packed by `nearest_by_scattering`."""
 
 
 def nearest_hits(
@@ -19,8 +21,6 @@ def nearest_hits(
     """Distance to the first primitive and its index; infinity and -1 where a ray meets none."""
     num_rays = max(bundles.origins.shape[2], bundles.directions.shape[2])
     device = bundles.directions.device
-    nearest_m = torch.full((len(bundles.directions), num_rays), torch.inf, device=device)
-    index = torch.full((len(bundles.directions), num_rays), -1, dtype=torch.int64, device=device)
     pair_m = torch.empty(len(pairs.bundle), num_rays, device=device)
     sizes = _sizes(bundles, primitives, pairs)
     shapes = primitives.shapes[pairs.primitive]
@@ -34,13 +34,35 @@ def nearest_hits(
             pair_m[rows] = distances_m(
                 shape, torch.bmm(turn, origins), torch.bmm(turn, bundles.directions[bundle]), sizes[rows], bank
             )
-    for rows in _layers(pairs.bundle):
-        bundle = pairs.bundle[rows]
-        candidate_m, best_m = pair_m[rows], nearest_m[bundle]
-        is_nearer = candidate_m < best_m
-        nearest_m[bundle] = torch.where(is_nearer, candidate_m, best_m)
-        index[bundle] = torch.where(is_nearer, pairs.primitive[rows][:, None], index[bundle])
-    return nearest_m, index
+    if device.type == "cpu":
+        return nearest_by_splitting(pair_m, pairs, len(bundles.directions))
+    return nearest_by_scattering(pair_m, pairs, len(bundles.directions))
+
+
+def nearest_by_splitting(
+    pair_m: Float[Tensor, "p r"], pairs: Pairs, num_bundles: int
+) -> tuple[Float[Tensor, "b r"], Int64[Tensor, "b r"]]:
+    """The nearest per ray, bundle by bundle: fastest on a CPU, where the pairs of a bundle lie side by side."""
+    nearest_m = torch.full((num_bundles, pair_m.shape[1]), torch.inf)
+    index = torch.full((num_bundles, pair_m.shape[1]), -1, dtype=torch.int64)
+    start = 0
+    for bundle, part in enumerate(pair_m.split(torch.bincount(pairs.bundle, minlength=num_bundles).tolist())):
+        if len(part):
+            nearest_m[bundle], rows = part.min(0)
+            index[bundle] = pairs.primitive[start + rows]
+        start += len(part)
+    return nearest_m, torch.where(torch.isinf(nearest_m), -1, index)
+
+
+def nearest_by_scattering(
+    pair_m: Float[Tensor, "p r"], pairs: Pairs, num_bundles: int
+) -> tuple[Float[Tensor, "b r"], Int64[Tensor, "b r"]]:
+    """The nearest per ray in one call: distances as whole numbers (their bits order alike) above the index."""
+    packed = torch.bitwise_left_shift(pair_m.view(torch.int32).long(), 32) | pairs.primitive[:, None]
+    nearest = torch.full((num_bundles, pair_m.shape[1]), MISS, dtype=torch.int64, device=pair_m.device)
+    nearest.scatter_reduce_(0, pairs.bundle[:, None].expand_as(packed), packed, "amin")
+    nearest_m = torch.bitwise_right_shift(nearest, 32).int().view(torch.float32)
+    return nearest_m, torch.where(torch.isinf(nearest_m), -1, nearest & 0xFFFFFFFF)
 
 
 def _sizes(bundles: Bundles, primitives: Primitives, pairs: Pairs) -> Float[Tensor, "p 8"]:
@@ -51,17 +73,3 @@ def _sizes(bundles: Bundles, primitives: Primitives, pairs: Pairs) -> Float[Tens
     coverage = primitives.details[pairs.primitive, 0]
     columns = [primitives.half_m[pairs.primitive], primitives.leans[pairs.primitive]]
     return torch.cat([*columns, coverage[:, None], level.round()[:, None]], dim=1)
-
-
-def _layers(bundle: Int64[Tensor, "p"]) -> list[Int64[Tensor, "q"]]:
-    """Split sorted pairs so that no bundle appears twice in a layer: its k-th pair is in layer k."""
-    if len(bundle) == 0:
-        return []
-    counts = torch.bincount(bundle)
-    first = counts.cumsum(0) - counts
-    order = counts.argsort(descending=True)
-    sorted_counts, first = counts[order], first[order]
-    sizes = [
-        int(n) for n in (sorted_counts[None, :] > torch.arange(int(counts.max()), device=bundle.device)[:, None]).sum(1)
-    ]
-    return [first[:size] + k for k, size in enumerate(sizes)]

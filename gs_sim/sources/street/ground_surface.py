@@ -135,7 +135,7 @@ def _patches(look: GroundLook, bank: NoiseBank, points: GroundPoints) -> Tensor:
 def _cracks(look: GroundLook, coarse: Tensor, middle: Tensor, points: GroundPoints) -> Tensor:
     """Thin dark lines along a level of the noise, only in some areas."""
     width = 0.02 + 0.35 * (points.footprint_s_m * points.footprint_d_m).sqrt()
-    line = (1 - (middle[:, 1] + 0.4 * coarse[:, 1]).abs() / width).clamp(min=0) * (0.02 / width)
+    line = (1 - (coarse[:, 1] + 0.06 * middle[:, 1]).abs() / width).clamp(min=0) * (0.02 / width)
     return line * (coarse[:, 2] > 1.2 - 2.4 * look.crack_share) * 1.6
 
 

@@ -119,9 +119,12 @@ def _crown(origins: Tensor, directions: Tensor, sizes: Tensor, bank: NoiseBank) 
 
 def _leaf_share(origins: Tensor, directions: Tensor, t: Tensor, sizes: Tensor, bank: NoiseBank) -> Tensor:
     """Look a point up in the leaf volume; the coarser cube at a distance has fewer, then no holes."""
-    level = sizes[:, 7]
-    width = torch.exp2(LEAF_BITS - level)[:, None]
-    start = (LEAF_PX**3 - width**3) * (8.0 / 7.0)
-    cell = width / (LEAF_PX * LEAF_VOXEL_M)
-    x, y, z = (torch.remainder(((origins[:, k] + directions[:, k] * t) * cell).floor(), width) for k in range(3))
-    return bank.leaves[(start + (z * width + y) * width + x).int()]
+    level = sizes[:, 7, None]
+    width = torch.exp2(LEAF_BITS - level)
+    start = ((LEAF_PX**3 - width**3) * (8.0 / 7.0)).int()
+    cell, wrap, bits = width / (LEAF_PX * LEAF_VOXEL_M), width.int() - 1, (LEAF_BITS - level).int()
+    index = torch.zeros_like(t, dtype=torch.int32)
+    for k in (2, 1, 0):
+        place = ((origins[:, k] + directions[:, k] * t) * cell).floor().int() & wrap
+        index = (index << bits) | place
+    return bank.leaves[start + index]

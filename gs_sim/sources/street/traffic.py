@@ -16,6 +16,9 @@ from gs_sim.sources.street.vehicles import Vehicle, draw_vehicle
 BOX_PERIOD_NS = 50_000_000
 """Boxes are sampled this often; what is rendered follows the same interpolation between samples."""
 
+SIDE_STREET_M = 60.0
+"""How far from the road crossing vehicles start and stop."""
+
 
 @dataclass(frozen=True)
 class Mover:
@@ -81,27 +84,38 @@ def draw_movers(
 
 
 def _draw_path(generator: torch.Generator, site: Site, seconds: Tensor, ego_s: Tensor) -> Path:
-    plan, lanes = site.plan, site.lanes
-    zero = torch.zeros_like(seconds)
-    kind = pick(generator, ("lead", "oncoming", "crossing"), (0.4, 0.4, 0.2 if plan.side_streets else 0.0))
-    if kind == "lead":
-        gap = uniform(generator, 9.0, 45.0) * pick(generator, (1.0, 1.0, -1.0))
-        drift = uniform(generator, -1.0, 1.5)
-        sway = uniform(generator, 0.0, 1.0) * torch.sin(seconds * uniform(generator, 0.3, 0.9))
-        d = pick(generator, lanes.same_way_m)
-        return Path(ego_s + gap + drift * seconds + sway, zero + d, zero)
-    if kind == "oncoming":
-        if not lanes.oncoming_m:
-            return Path(ego_s - 1e3, zero, zero)
-        speed = uniform(generator, 4.0, 13.0)
-        start = uniform(generator, 10.0, 60.0 + speed * float(seconds[-1]))
-        return Path(start - speed * seconds, zero + pick(generator, lanes.oncoming_m), zero + math.pi)
-    street = pick(generator, plan.side_streets)
-    way = 1.0 if (street.is_left and (not street.is_right or chance(generator, 0.5))) else -1.0
-    if not (street.is_left and street.is_right):
-        return Path(ego_s - 1e3, zero, zero)
+    draws = [_same_way, _oncoming, _crossing]
+    is_crossed = any(street.is_left and street.is_right for street in site.plan.side_streets)
+    weights = (0.4, 0.4 if site.lanes.oncoming_m else 0.0, 0.2 if is_crossed else 0.0)
+    return pick(generator, draws, weights)(generator, site, seconds, ego_s)
+
+
+def _same_way(generator: torch.Generator, site: Site, seconds: Tensor, ego_s: Tensor) -> Path:
+    """Ahead of the ego vehicle or behind it, at nearly its speed."""
+    gap = uniform(generator, 9.0, 45.0) * pick(generator, (1.0, 1.0, -1.0))
+    drift = uniform(generator, -1.0, 1.5)
+    sway = uniform(generator, 0.0, 1.0) * torch.sin(seconds * uniform(generator, 0.3, 0.9))
+    d = torch.full_like(seconds, pick(generator, site.lanes.same_way_m))
+    return Path(ego_s + gap + drift * seconds + sway, d, torch.zeros_like(seconds))
+
+
+def _oncoming(generator: torch.Generator, site: Site, seconds: Tensor, ego_s: Tensor) -> Path:
+    """Towards the ego vehicle at a steady speed, to be met at any time of the drive."""
+    speed = uniform(generator, 4.0, 13.0)
+    start = float(ego_s[0]) + uniform(generator, 10.0, 60.0 + speed * float(seconds[-1]))
+    d = torch.full_like(seconds, pick(generator, site.lanes.oncoming_m))
+    return Path(start - speed * seconds, d, torch.full_like(seconds, math.pi))
+
+
+def _crossing(generator: torch.Generator, site: Site, seconds: Tensor, _ego_s: Tensor) -> Path:
+    """Out of a side street, over the road, into the opposite one."""
+    streets = [street for street in site.plan.side_streets if street.is_left and street.is_right]
+    street, way = pick(generator, streets), pick(generator, (1.0, -1.0))
     speed, moment = uniform(generator, 5.0, 10.0), uniform(generator, 0.0, float(seconds[-1]))
-    return Path(zero + street.s_m + way * 1.5, way * speed * (seconds - moment), zero + way * math.pi / 2)
+    # Side streets end, so vehicles start from a standstill there and stop again.
+    d = way * SIDE_STREET_M * torch.tanh(speed * (seconds - moment) / SIDE_STREET_M)
+    s = torch.full_like(seconds, street.s_m + way * 1.5)
+    return Path(s, d, torch.full_like(seconds, way * math.pi / 2))
 
 
 def _too_close(path: Path, length_m: float, other: Path, other_length_m: float) -> bool:

@@ -81,14 +81,7 @@ def _write(street: Street, bag: BagWriter, event: Event) -> None:
         bag.write_detections("/tracks", FIXED_FRAME, stamp_ns, _boxes_near(street, stamp_ns))
     elif event.kind == "sweep":
         sweep = street_sweep(street, event.sensor, event.index, stamp_ns)
-        bag.write_sweep(
-            f"/{event.sensor}/points",
-            event.sensor,
-            stamp_ns,
-            sweep.points_lidar,
-            sweep.intensities,
-            sweep.point_stamps_ns,
-        )
+        bag.write_sweep(f"/{event.sensor}/points", event.sensor, sweep)
     else:
         mounted = street.rig.camera(event.sensor)
         world_from_camera = pose_at(street.world_from_rig, stamp_ns) @ mounted.rig_from_camera
