@@ -1,0 +1,56 @@
+"""`gs-sim bench`: rows on the terminal, the same figures as JSON."""
+
+import json
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from gs_sim.benchmark.rasterizer import RasterizerBenchmarkSettings
+from gs_sim.cli import bench_rasterizer, bench_street
+from gs_sim.cli.main import main
+from gs_sim.sources.street.settings import StreetSettings
+
+
+def test_bench_reconstruct_tells_held_out_quality_over_time(
+    tiny_bag: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    figures = tmp_path / "figures.json"
+    command = ["bench", "reconstruct", "--bag", str(tiny_bag), "--width", "48", "--budget-s", "1", "--holdout", "4"]
+    assert main([*command, "--json", str(figures)]) == 0
+    document = json.loads(figures.read_text())
+    assert document["bag"] == "tiny"
+    assert document["num_views"] == 6
+    assert {"hardware", "device", "seed", "holdout", "peak_memory_mb"} <= set(document)
+    rows = document["rows"]
+    assert {"method", "seconds", "psnr_db", "ssim", "num_gaussians"} <= set(rows[-1])
+    printed = [line for line in capsys.readouterr().out.splitlines() if line.startswith("optimise")]
+    assert len(printed) == len(rows)
+    assert f"{rows[-1]['psnr_db']:.2f}" in printed[-1]
+
+
+def test_bench_rasterizer_prints_a_row_per_case_and_writes_all_figures(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = partial(RasterizerBenchmarkSettings, num_gaussians=(500, 900), widths_px=(64,), repeats=1)
+    monkeypatch.setattr(bench_rasterizer, "RasterizerBenchmarkSettings", small)
+    figures = tmp_path / "figures.json"
+    assert main(["bench", "rasterizer", "--device", "cpu", "--json", str(figures)]) == 0
+    cases = json.loads(figures.read_text())["cases"]
+    assert [case["num_gaussians"] for case in cases] == [500, 900]
+    assert all(case["blend_to_roofline"] > 0 and case["images_per_s_forward"] > 0 for case in cases)
+    assert capsys.readouterr().out.count("64x36") == 2
+
+
+def test_bench_street_tells_images_and_sweeps_per_second(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = partial(StreetSettings, width_px=48, height_px=32, lidar_rings=4, lidar_columns=32)
+    monkeypatch.setattr(bench_street, "StreetSettings", small)
+    monkeypatch.setattr(bench_street, "NUM_IMAGES", 1)
+    figures = tmp_path / "figures.json"
+    assert main(["bench", "street", "--device", "cpu", "--json", str(figures)]) == 0
+    document = json.loads(figures.read_text())
+    assert document["images_per_s"] > 0
+    assert document["sweeps_per_s"] > 0
+    assert "images/s" in capsys.readouterr().out
