@@ -10,6 +10,7 @@ from torch import Tensor
 
 from gs_sim.geometry.camera import Camera
 from gs_sim.geometry.pose import inverse, pose_from, pose_from_twist
+from gs_sim.sensing.sweep import Sweep
 from gs_sim.sources.bag_writer import BagWriter
 from gs_sim.sources.detection import Detection
 
@@ -116,7 +117,8 @@ def write_frame(bag: BagWriter, drive: SmallDrive, index: int) -> None:
             bag.write_camera_info(f"/{name}/camera_info", frame, stamp_ns, drive.camera)
     cloud = drive.points(index)
     stamps = stamp_ns + torch.linspace(0, 90_000_000, len(cloud), dtype=torch.float64).round().to(torch.int64)
-    bag.write_sweep("/lidar/points", "lidar", stamp_ns, cloud, torch.arange(len(cloud)).float(), stamps)
+    sweep = Sweep("lidar", index, stamp_ns, cloud, stamps, torch.arange(len(cloud)).float())
+    bag.write_sweep("/lidar/points", "lidar", sweep)
     if drive.has_detections:
         rig_from_car = inverse(map_from_rig(stamp_ns)) @ map_from_car(stamp_ns)
         box = Detection("car 1", "car", CAR_SIZE_M, rig_from_car)

@@ -8,12 +8,13 @@ from typing import Any, Literal
 
 import cv2
 import numpy as np
-from jaxtyping import Float32, Float64, Int64, UInt8
+from jaxtyping import Float64, UInt8
 from torch import Tensor
 
 from gs_sim.errors import InputError
 from gs_sim.geometry.camera import Camera
 from gs_sim.geometry.pose import quaternion_from_rotation
+from gs_sim.sensing.sweep import Sweep
 from gs_sim.sources.detection import Detection
 from gs_sim.sources.message_types import ros2_types
 
@@ -90,26 +91,21 @@ def camera_info(frame_id: str, stamp_ns: int, camera: Camera) -> Any:
     )
 
 
-def point_cloud(
-    header_message: Any,
-    points_lidar: Float32[Tensor, "n 3"],
-    intensities: Float32[Tensor, "n"],
-    point_stamps_ns: Int64[Tensor, "n"] | None,
-) -> Any:
-    """A `sensor_msgs/PointCloud2` with x, y, z, intensity and, where times are given, `time`.
+def point_cloud(frame_id: str, sweep: Sweep) -> Any:
+    """A `sensor_msgs/PointCloud2` with x, y, z, intensity and, where points have times of their own, `time`.
 
     `time` is in seconds after the header's stamp as float32: within a sweep that is exact to a few nanoseconds.
     """
     names = ["x", "y", "z", "intensity"]
-    columns = [*points_lidar.cpu().numpy().T, intensities.cpu().numpy()]
-    if point_stamps_ns is not None:
-        stamp = header_message.stamp
+    columns = [*sweep.points_lidar.cpu().numpy().T, sweep.intensities.cpu().numpy()]
+    offsets_ns = sweep.point_stamps_ns.cpu().numpy() - sweep.stamp_ns
+    if offsets_ns.any():
         names.append("time")
-        columns.append((point_stamps_ns.cpu().numpy() - (stamp.sec * 10**9 + stamp.nanosec)) * 1e-9)
+        columns.append(offsets_ns * 1e-9)
     packed = np.stack(columns, axis=1).astype("<f4")
     return message(
         "sensor_msgs/msg/PointCloud2",
-        header=header_message,
+        header=header(frame_id, sweep.stamp_ns),
         height=1,
         width=len(packed),
         fields=[

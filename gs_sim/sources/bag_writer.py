@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
 
-from jaxtyping import Float32, Float64, Int64, UInt8
+from jaxtyping import Float64, UInt8
 from rosbags.interfaces import (
     Connection,
     Qos,
@@ -29,6 +29,7 @@ from torch import Tensor
 
 from gs_sim.errors import StorageError
 from gs_sim.geometry.camera import Camera
+from gs_sim.sensing.sweep import Sweep
 from gs_sim.sources import bag_messages
 from gs_sim.sources.bag_messages import ImageEncoding
 from gs_sim.sources.detection import Detection
@@ -126,18 +127,9 @@ class BagWriter:
         """Write a camera's calibration, with the stamp and frame of its image."""
         self._write(topic, stamp_ns, bag_messages.camera_info(frame_id, stamp_ns, camera))
 
-    def write_sweep(
-        self,
-        topic: str,
-        frame_id: str,
-        stamp_ns: int,
-        points_lidar: Float32[Tensor, "n 3"],
-        intensities: Float32[Tensor, "n"],
-        point_stamps_ns: Int64[Tensor, "n"] | None = None,
-    ) -> None:
+    def write_sweep(self, topic: str, frame_id: str, sweep: Sweep) -> None:
         """Write one LiDAR revolution; see `bag_messages.point_cloud` for its fields."""
-        header = bag_messages.header(frame_id, stamp_ns)
-        self._write(topic, stamp_ns, bag_messages.point_cloud(header, points_lidar, intensities, point_stamps_ns))
+        self._write(topic, sweep.stamp_ns, bag_messages.point_cloud(frame_id, sweep))
 
     def write_static_transforms(self, transforms: Sequence[tuple[str, str, Float64[Tensor, "4 4"]]]) -> None:
         """Write (parent, child, parent_from_child) to `/tf_static`.

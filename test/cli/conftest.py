@@ -37,7 +37,7 @@ def tiny_bag(tiny_world: TinyWorld, tmp_path_factory: pytest.TempPathFactory) ->
             bag.write_image(f"/{frame.camera_name}/image_rect", optical, frame.stamp_ns, frame.rgb, "png")
             bag.write_camera_info(f"/{frame.camera_name}/camera_info", optical, frame.stamp_ns, camera)
         for sweep in recording.all_sweeps:
-            bag.write_sweep("/top/points", "top", sweep.stamp_ns, sweep.points_lidar, sweep.intensities)
+            bag.write_sweep("/top/points", "top", sweep)
             rig_from_world = inverse(pose_at(recording.world_from_rig, sweep.stamp_ns))
             boxes = [
                 Detection(t.actor_id, t.label, t.size_m, rig_from_world @ pose_at(t.world_from_box, sweep.stamp_ns))

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from gs_sim.geometry.camera import Camera
+from gs_sim.sensing.sweep import Sweep
 from gs_sim.sources.bag import open_bag
 from gs_sim.sources.bag_writer import BagWriter
 
@@ -26,7 +27,9 @@ def write_long(path: Path, num_frames: int, storage: str) -> None:
             bag.write_odometry("/odom", "odom", "base_link", stamp_ns, pose)
             bag.write_image("/front/image_rect", "front", stamp_ns, rgb)
             bag.write_camera_info("/front/camera_info", "front", stamp_ns, camera)
-            bag.write_sweep("/lidar/points", "lidar", stamp_ns, torch.rand(20_000, 3) + 1, torch.rand(20_000))
+            stamps = torch.full((20_000,), stamp_ns)
+            sweep = Sweep("lidar", index, stamp_ns, torch.rand(20_000, 3) + 1, stamps, torch.rand(20_000))
+            bag.write_sweep("/lidar/points", "lidar", sweep)
 
 
 @pytest.mark.parametrize("storage", ["mcap", "sqlite3"])

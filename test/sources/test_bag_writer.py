@@ -16,6 +16,7 @@ from rosbags.interfaces import ConnectionExtRosbag2, QosDurability
 from gs_sim.errors import StorageError
 from gs_sim.geometry.camera import Camera
 from gs_sim.geometry.pose import pose_from_twist
+from gs_sim.sensing.sweep import Sweep
 from gs_sim.sources.bag_writer import BagWriter
 from gs_sim.sources.detection import Detection
 
@@ -56,7 +57,7 @@ def test_everything_written_is_read_back(tmp_path: Path, storage: Literal["mcap"
         bag.write_image("/front/image_rect", "front_optical", STAMP_NS, rgb, "png")
         bag.write_camera_info("/front/camera_info", "front_optical", STAMP_NS, camera)
         stamps = torch.full((5,), STAMP_NS) + torch.arange(5) * 1_000_000
-        bag.write_sweep("/lidar", "lidar", STAMP_NS, points, torch.ones(5), stamps)
+        bag.write_sweep("/lidar", "lidar", Sweep("lidar", 0, STAMP_NS, points, stamps, torch.ones(5)))
         bag.write_transform("map", "base_link", STAMP_NS, pose)
         bag.write_odometry("/odometry", "map", "base_link", STAMP_NS, pose)
         bag.write_detections("/tracks", "base_link", STAMP_NS, [box])

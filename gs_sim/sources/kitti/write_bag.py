@@ -98,12 +98,12 @@ def images(drive: KittiDrive, writer: BagWriter, camera_name: str) -> Iterator[E
 def sweeps(drive: KittiDrive, writer: BagWriter) -> Iterator[Event]:
     """LiDAR sweeps; KITTI gives no time per point, so the clouds have no time field."""
 
-    def write(index: int, stamp_ns: int) -> None:
+    def write(index: int) -> None:
         for sweep in drive.sweeps(LIDAR_NAME, [index]):
-            writer.write_sweep(f"/{LIDAR_NAME}", LIDAR_FRAME, stamp_ns, sweep.points_lidar, sweep.intensities)
+            writer.write_sweep(f"/{LIDAR_NAME}", LIDAR_FRAME, sweep)
 
     for index, stamp_ns in enumerate(drive.sweep_stamps_ns(LIDAR_NAME).tolist()):
-        yield stamp_ns, partial(write, index, stamp_ns)
+        yield stamp_ns, partial(write, index)
 
 
 def detections(drive: KittiDrive, writer: BagWriter) -> Iterator[Event]:
