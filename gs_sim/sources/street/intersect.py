@@ -13,7 +13,7 @@ from gs_sim.sources.street.primitives import Shape
 
 LEAF_VOXEL_M = 0.055
 LEAF_BITS = 6.0
-SHELLS = ((1.0, 0.5), (0.86, 0.85), (0.72, 1.15), (0.58, 0.0))
+SHELLS = ((1.0, 0.38), (0.86, 0.72), (0.72, 1.1), (0.56, 0.0))
 """Relative radius and share of the crown's coverage of each shell of leaves; 0 for solid."""
 NEAREST_M = 0.02
 
