@@ -57,6 +57,9 @@ def correct_path(recording: Recording, settings: PathSettings) -> tuple[Recordin
         return as_logged
     path = combine(recording.world_from_rig, registered, settings.window_s)
     corrected = replace(with_trajectory(recording, path), map_from_world=recording.map_from_world)
+    if any(len(corrected.kept[c.name]) < len(recording.frame_stamps_ns(c.name)) for c in recording.rig.cameras):
+        logger.info("the logged path stays as it is: LiDAR pauses for longer than images can do without")
+        return as_logged  # frames must keep their numbers, on which the held-out protocol counts
     logged_voxels, corrected_voxels = filled_voxels(recording, settings), filled_voxels(corrected, settings)
     logger.info("all sweeps together fill %d voxels as logged, %d corrected", logged_voxels, corrected_voxels)
     return (corrected, "corrected by LiDAR") if corrected_voxels < logged_voxels else as_logged

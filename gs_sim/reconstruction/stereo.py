@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float32
+from jaxtyping import Bool, Float32, Float64
 from torch import Tensor
 
 from gs_sim.errors import ConfigError
@@ -35,6 +35,8 @@ class StereoSettings:
     """Views nearer to each other than this show too little parallax."""
     max_baseline_m: float = 8.0
     """Views further apart see too different things."""
+    min_spacing_m: float = 0.9
+    """Views of one camera nearer to the one before are passed over."""
     working_width_px: int = 224
     """Images are reduced to about this width for the search."""
     min_correlation: float = 0.6
@@ -65,25 +67,38 @@ def stereo_cloud(
 ) -> Cloud:
     """Coloured world points at depths that neighbouring views agree on, where a view's pixels are not known yet."""
     factor = max(1, round(views[0].camera.width_px / settings.working_width_px))
-    small = [reduce_view(view, factor) for view in views]
+    chosen_views = spaced(views, settings.min_spacing_m)
+    small = [reduce_view(views[index], factor) for index in chosen_views]
     neighbours = [_neighbours(index, small, settings) for index in range(len(small))]
     maps = [
         _sweep_planes(view, [small[other] for other in others], settings) if others else None
         for view, others in zip(small, neighbours, strict=True)
     ]
     points, colours, depths = [], [], []
-    for depth_map, others, known in zip(maps, neighbours, is_known, strict=True):
+    for depth_map, others, index in zip(maps, neighbours, chosen_views, strict=True):
         if depth_map is None:
             continue
         agreeing = _count_agreement(depth_map, [m for other in others if (m := maps[other]) is not None])
         chosen = depth_map.is_sure & (agreeing >= min(settings.agreeing_views, len(others)))
-        chosen &= ~reduce_mask(known, factor)
+        chosen &= ~reduce_mask(is_known[index], factor)
         points.append(_back_project(depth_map)[chosen])
         colours.append(depth_map.view.rgb[chosen].float() / 255)
         depths.append(depth_map.depth_m[chosen])
     if not points:
         return Cloud(torch.zeros(0, 3), torch.zeros(0, 3), torch.zeros(0))
     return Cloud(torch.cat(points), torch.cat(colours), torch.cat(depths))
+
+
+def spaced(views: Sequence[TrainingView], spacing_m: float) -> list[int]:
+    """Indices of views that are this far from the last one taken of the same camera."""
+    last: dict[str, Float64[Tensor, "3"]] = {}
+    taken = []
+    for index, view in enumerate(views):
+        here = view.world_from_camera[:3, 3]
+        if view.camera_name not in last or float((here - last[view.camera_name]).norm()) >= spacing_m:
+            last[view.camera_name] = here
+            taken.append(index)
+    return taken
 
 
 def reduce_mask(mask: Bool[Tensor, "h w"], factor: int) -> Bool[Tensor, "h2 w2"]:
@@ -109,7 +124,10 @@ def _grey(view: TrainingView) -> Float32[Tensor, "h w"]:
 
 
 def _box(images: Float32[Tensor, "d h w"], size: int) -> Float32[Tensor, "d h w"]:
-    return torch.nn.functional.avg_pool2d(images[:, None], size, 1, size // 2, count_include_pad=False)[:, 0]
+    """Mean over a square window, its part inside the image at the border."""
+    half = size // 2
+    rows = torch.nn.functional.avg_pool2d(images[:, None], (1, size), 1, (0, half), count_include_pad=False)
+    return torch.nn.functional.avg_pool2d(rows, (size, 1), 1, (half, 0), count_include_pad=False)[:, 0]
 
 
 def _correlation(reference: Float32[Tensor, "1 h w"], warped: Float32[Tensor, "d h w"]) -> Float32[Tensor, "d h w"]:
