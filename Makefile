@@ -27,7 +27,7 @@ demo: setup
 	@echo "The report is demo/scene/report.html, the video is demo/beside_the_path.mp4."
 
 test: setup
-	$(BIN)/python -m pytest -n $(JOBS) $(TESTS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) $(TESTS)
 
 lint: setup
 	$(BIN)/ruff check .
