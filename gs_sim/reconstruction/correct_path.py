@@ -9,6 +9,7 @@ import logging
 from dataclasses import dataclass, field, replace
 
 import torch
+from jaxtyping import Bool, Int64
 from torch import Tensor
 
 from gs_sim.errors import ConfigError, InputError
@@ -23,6 +24,8 @@ logger = logging.getLogger(__name__)
 
 MAX_CONTINUATION_NS = 1_000_000_000
 """Sweeps may begin and end this much before and after the logged poses."""
+MAX_PAUSE_NS = 300_000_000
+"""Where no sweep came for longer, logged poses fill the pause."""
 JUDGING_SWEEPS = 40
 
 
@@ -52,11 +55,11 @@ def correct_path(recording: Recording, settings: PathSettings) -> tuple[Recordin
         return as_logged
     try:
         registered = estimate_trajectory(recording, recording.rig.lidars[0].name, settings.odometry)
+        path = combine(recording.world_from_rig, registered, settings.window_s)
+        corrected = replace(with_trajectory(recording, path), map_from_world=recording.map_from_world)
     except InputError as error:
         logger.info("the logged path stays as it is: %s", error)
         return as_logged
-    path = combine(recording.world_from_rig, registered, settings.window_s)
-    corrected = replace(with_trajectory(recording, path), map_from_world=recording.map_from_world)
     if any(len(corrected.kept[c.name]) < len(recording.frame_stamps_ns(c.name)) for c in recording.rig.cameras):
         logger.info("the logged path stays as it is: LiDAR pauses for longer than images can do without")
         return as_logged  # frames must keep their numbers, on which the held-out protocol counts
@@ -69,7 +72,11 @@ def combine(logged: Trajectory, registered: Trajectory, window_s: float) -> Traj
     """Put a registered path where the logged one says it is.
 
     Around each moment the registered path is aligned to the logged one by a rigid motion, each neighbour
-    weighing by a Gaussian of `window_s`. Before the first and after the last sweep the logged path goes on.
+    weighing by a Gaussian of `window_s`. Before the first and after the last sweep, and where none came for
+    a while, the logged path goes on.
+
+    Raises:
+        OutsideTrajectoryError: sweeps begin long before the logged path, or end long after it.
     """
     stamps_ns = registered.stamps_ns
     target = poses_at(logged, stamps_ns, MAX_CONTINUATION_NS)
@@ -82,22 +89,21 @@ def combine(logged: Trajectory, registered: Trajectory, window_s: float) -> Traj
     centre_logged, centre_registered = weights @ target[:, :3, 3], weights @ registered.poses[:, :3, 3]
     shift = centre_logged - (rotation @ centre_registered[:, :, None])[:, :, 0]
     aligned = pose_from(rotation, shift) @ registered.poses
-    before, after = logged.stamps_ns < stamps_ns[0], logged.stamps_ns > stamps_ns[-1]
-    return Trajectory(
-        torch.cat([logged.stamps_ns[before], stamps_ns, logged.stamps_ns[after]]),
-        torch.cat(
-            [
-                _carried_on(logged.poses[before], target[0], aligned[0]),
-                aligned,
-                _carried_on(logged.poses[after], target[-1], aligned[-1]),
-            ]
-        ),
-    )
+    # what was done to the path at each sweep, held beyond the ends, is done to the logged poses far from any
+    done = Trajectory(stamps_ns, aligned @ inverse(target))
+    is_alone = ~_is_near(logged.stamps_ns, stamps_ns)
+    alone_ns = logged.stamps_ns[is_alone]
+    carried_on = poses_at(done, alone_ns.clamp(done.start_ns, done.end_ns)) @ logged.poses[is_alone]
+    every_ns, order = torch.cat([stamps_ns, alone_ns]).sort()
+    return Trajectory(every_ns, torch.cat([aligned, carried_on])[order])
 
 
-def _carried_on(logged: Tensor, logged_end: Tensor, aligned_end: Tensor) -> Tensor:
-    """Logged poses beyond an end, in the same place relative to that end."""
-    return aligned_end @ inverse(logged_end) @ logged
+def _is_near(asked_ns: Int64[Tensor, "n"], stamps_ns: Int64[Tensor, "m"]) -> Bool[Tensor, "n"]:
+    """Which stamps lie on others or between two that are not far apart."""
+    after = torch.searchsorted(stamps_ns, asked_ns).clamp(max=len(stamps_ns) - 1)
+    gap_ns = stamps_ns[after] - stamps_ns[(after - 1).clamp(min=0)]
+    is_between = (asked_ns > stamps_ns[0]) & (asked_ns < stamps_ns[-1]) & (gap_ns <= MAX_PAUSE_NS)
+    return is_between | (asked_ns == stamps_ns[after])
 
 
 def filled_voxels(recording: Recording, settings: PathSettings) -> int:
@@ -114,4 +120,4 @@ def filled_voxels(recording: Recording, settings: PathSettings) -> int:
             intensities=sweep.intensities[near],
         )
         points_world.append(sweep_in_world(recording, thinned))
-    return int(voxel_groups(torch.cat(points_world), settings.judge_voxel_m).max()) + 1
+    return len(voxel_groups(torch.cat(points_world), settings.judge_voxel_m).unique())
