@@ -17,14 +17,16 @@ $(READY): .ci/setup setup.py setup.cfg constraints.txt $(INTERFACES)
 	@if command -v flock >/dev/null; then flock .ci/setup .ci/setup; else .ci/setup; fi
 	@touch $@
 
-# A synthetic drive becomes a scene, is measured on frames it never saw, and is looked at from beside the road.
+# A synthetic drive becomes a scene, is measured on frames it never saw, on the path and beside it, and is looked at.
+OFF_PATH := off_left_1m,off_left_2m,off_left_3m,off_right_1m,off_right_2m,off_right_3m,off_yaw_left_10,off_yaw_right_10
 demo: setup
 	rm -rf demo
-	$(BIN)/gs-sim street -o demo/street --seed 7 --duration-s 4
-	$(BIN)/gs-sim reconstruct demo/street -o demo/scene --holdout 8 --budget-s 120
+	$(BIN)/gs-sim street -o demo/street --seed 7 --duration-s 3 --size 480x270
+	$(BIN)/gs-sim reconstruct demo/street -o demo/scene --holdout 8 --budget-s 80
+	$(BIN)/gs-sim evaluate demo/scene demo/street --cameras $(OFF_PATH) --report demo/displaced.html
 	$(BIN)/gs-sim evaluate demo/scene demo/street --holdout 8 --json demo/evaluation.json
 	$(BIN)/gs-sim render demo/scene -o demo/beside_the_path.mp4 --offset 0,1,0,0
-	@echo "The report is demo/scene/report.html, the video is demo/beside_the_path.mp4."
+	@echo "The report is demo/scene/report.html (beside the path: demo/displaced.html), the video is demo/beside_the_path.mp4."
 
 test: setup
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) $(TESTS)
