@@ -30,6 +30,9 @@ from gs_sim.scene.gaussians import SH_C0, Gaussians, concatenate, empty_gaussian
 from gs_sim.scene.scene import Scene
 from gs_sim.sensing.recording import Recording
 
+COARSEST_SPACING_PX = 500.0
+"""Thinning goes no further: what is left then are a few points of the nearest and farthest depths."""
+
 
 @dataclass(frozen=True)
 class InitialiseSettings:
@@ -84,13 +87,16 @@ def initialise(
         gaussians_on(lidar, focal_px, settings.lidar_opacity, settings.flatness),
         gaussians_on(stereo, focal_px, settings.stereo_opacity, 1.0),
     ]
-    actors = (
-        _actor(actor, colour_points(points, views, actor), focal_px, settings)
+    clouds = [
+        thin_to(colour_points(points, views, actor), focal_px, settings.points_per_pixel, max_gaussians // 8)
         for actor, points in zip(tracks, gathered.points_box, strict=True)
-    )
+    ]
+    excess = max(1.0, 8 * sum(len(cloud) for cloud in clouds) / max_gaussians)
+    clouds = [thin_to(c, focal_px, settings.points_per_pixel, int(len(c) / excess)) for c in clouds]
+    actors = (_actor(actor, cloud, focal_px, settings) for actor, cloud in zip(tracks, clouds, strict=True))
     return Scene(
         background=concatenate(background),
-        distant=distant_shell(views, is_filled, settings),
+        distant=distant_shell(views, is_filled, max_gaussians // 8, settings),
         actors=tuple(actor for actor in actors if len(actor.gaussians_box)),
         rig=recording.rig,
         world_from_rig=recording.world_from_rig,
@@ -99,8 +105,7 @@ def initialise(
 
 
 def _actor(actor: ActorTrack, cloud: Cloud, focal_px: float, settings: InitialiseSettings) -> Actor:
-    thinned = thin_to(cloud, focal_px, settings.points_per_pixel, 20_000)
-    gaussians = gaussians_on(thinned, focal_px, settings.lidar_opacity, settings.flatness)
+    gaussians = gaussians_on(cloud, focal_px, settings.lidar_opacity, settings.flatness)
     track = actor.track
     return Actor(track.actor_id, track.label, track.size_m, gaussians, track.world_from_box)
 
@@ -134,8 +139,8 @@ def thin_to(cloud: Cloud, focal_px: float, points_per_pixel: float, most: int) -
         spacing_m = cloud.depth_m * (spacing_px / focal_px)
         voxel_m = 2 ** ((spacing_m.clamp(min=FINEST_VOXEL_M).log2() * 2).round() / 2)
         thinned = thin_cloud(cloud, voxel_m) if len(cloud) else cloud
-        if len(thinned) <= most:
-            return thinned
+        if len(thinned) <= most or spacing_px > COARSEST_SPACING_PX:
+            return Cloud(thinned.points[:most], thinned.rgb[:most], thinned.depth_m[:most])
         spacing_px *= 1.15
 
 
@@ -173,9 +178,9 @@ def _neighbourhoods(points: Float32[Tensor, "n 3"]) -> tuple[Float32[Tensor, "n"
 
 
 def distant_shell(
-    views: Sequence[TrainingView], is_filled: Sequence[Bool[Tensor, "h w"]], settings: InitialiseSettings
+    views: Sequence[TrainingView], is_filled: Sequence[Bool[Tensor, "h w"]], most: int, settings: InitialiseSettings
 ) -> Gaussians:
-    """Gaussians on a sphere around the drive, in every direction whose pixels no nearer point fills."""
+    """At most so many Gaussians on a sphere around the drive, in every direction whose pixels no nearer point fills."""
     centres = torch.stack([view.world_from_camera[:3, 3] for view in views]).float()
     centre = (centres.amin(dim=0) + centres.amax(dim=0)) / 2
     radius_m = settings.shell_radius_m + float((centres - centre).norm(dim=-1).max())
@@ -192,7 +197,9 @@ def distant_shell(
     unit, rgb = torch.cat(directions), torch.cat(colours)
     if not len(unit):
         return empty_gaussians()
-    merged = average_by(voxel_groups(unit, spacing_rad), torch.cat([unit, rgb], dim=1))
+    while int((groups := voxel_groups(unit, spacing_rad)).max()) >= most:
+        spacing_rad *= 1.2
+    merged = average_by(groups, torch.cat([unit, rgb], dim=1))
     unit, rgb = torch.nn.functional.normalize(merged[:, :3], dim=-1), merged[:, 3:]
     width_m = torch.full((len(unit), 3), 0.6 * spacing_rad * radius_m)
     return Gaussians(

@@ -1,6 +1,6 @@
 """The logged path takes from registered sweeps what they know better, and keeps what it knows better itself."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import pytest
 import torch
@@ -18,6 +18,8 @@ from gs_sim.sensing.track import Track
 SETTINGS = PathSettings(odometry=LidarOdometrySettings(voxel_size_m=0.25))
 ELSEWHERE = pose_from_twist(torch.tensor([40.0, -20.0, 3.0, 0.1, 0.2, 2.5], dtype=torch.float64))
 
+RIG_FROM_BOX = pose_from_twist(torch.tensor([10.0, 2.0, 0.7, 0.0, 0.0, 0.0], dtype=torch.float64))
+
 
 def errors_m(found: Trajectory, true: Trajectory) -> torch.Tensor:
     return (poses_at(found, true.stamps_ns)[:, :3, 3] - true.poses[:, :3, 3]).norm(dim=-1)
@@ -26,6 +28,23 @@ def errors_m(found: Trajectory, true: Trajectory) -> torch.Tensor:
 def registered_as(monkeypatch: pytest.MonkeyPatch, path: Trajectory) -> None:
     """Let the registration of sweeps find this path."""
     monkeypatch.setattr(module, "estimate_trajectory", lambda recording, lidar_name, settings: path)
+
+
+@dataclass(frozen=True)
+class Corrected:
+    """A recording whose path jitters, and what became of it."""
+
+    recording: MemoryRecording
+    corrected: Recording
+    name: str
+
+
+@pytest.fixture(scope="module")
+def jittering(textured: MemoryRecording) -> Corrected:
+    logged = jittered(textured.world_from_rig, 0.15)
+    track = Track("1", "car", (4.0, 2.0, 1.5), Trajectory(logged.stamps_ns, logged.poses @ RIG_FROM_BOX))
+    recording = replace(textured, world_from_rig=logged, tracks=(track,))
+    return Corrected(recording, *correct_path(recording, SETTINGS))
 
 
 def test_a_registered_path_with_another_origin_is_put_back() -> None:
@@ -63,13 +82,11 @@ def test_logged_poses_between_the_sweeps_and_around_them_go_on() -> None:
     assert torch.allclose(combined.poses, true.poses, atol=1e-6)
 
 
-def test_sweeps_correct_a_path_that_jitters(textured: MemoryRecording) -> None:
-    true = textured.world_from_rig
-    recording = replace(textured, world_from_rig=jittered(true, 0.15))
-    corrected, name = correct_path(recording, SETTINGS)
-    assert name == "corrected by LiDAR"
-    assert relative_error_m(corrected.world_from_rig, true) < 0.5 * relative_error_m(recording.world_from_rig, true)
-    assert torch.equal(corrected.map_from_world, recording.map_from_world)
+def test_sweeps_correct_a_path_that_jitters(textured: MemoryRecording, jittering: Corrected) -> None:
+    assert jittering.name == "corrected by LiDAR"
+    error_m = relative_error_m(jittering.corrected.world_from_rig, textured.world_from_rig)
+    assert error_m < 0.5 * relative_error_m(jittering.recording.world_from_rig, textured.world_from_rig)
+    assert torch.equal(jittering.corrected.map_from_world, jittering.recording.map_from_world)
 
 
 def test_the_logged_path_stays_where_the_sweeps_agree_better_with_it(
@@ -108,7 +125,10 @@ def test_sweeps_that_cannot_be_registered_leave_the_path_as_logged(textured: Mem
         assert correct_path(recording, SETTINGS) == (recording, "logged")
 
 
-def test_sweeps_too_far_away_to_be_compared_leave_the_path_as_logged(textured: MemoryRecording) -> None:
+def test_sweeps_too_far_away_to_be_compared_leave_the_path_as_logged(
+    textured: MemoryRecording, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registered_as(monkeypatch, jittered(textured.world_from_rig, 0.15))
     recording, name = correct_path(textured, replace(SETTINGS, judge_range_m=0.5))
     assert (recording, name) == (textured, "logged")
 
@@ -125,12 +145,9 @@ def frame_ids(recording: Recording) -> list[tuple[int, int, int]]:
     return [(f.index, f.stamp_ns, int(f.rgb.sum())) for f in recording.frames("front")]
 
 
-def test_the_correction_changes_no_frame_and_no_index(textured: MemoryRecording) -> None:
-    recording = replace(textured, world_from_rig=jittered(textured.world_from_rig, 0.15))
-    corrected, name = correct_path(recording, SETTINGS)
-    assert name == "corrected by LiDAR"
-    assert frame_ids(corrected) == frame_ids(recording)
-    assert torch.equal(corrected.sweep_stamps_ns("top"), recording.sweep_stamps_ns("top"))
+def test_the_correction_changes_no_frame_and_no_index(jittering: Corrected) -> None:
+    assert frame_ids(jittering.corrected) == frame_ids(jittering.recording)
+    assert torch.equal(jittering.corrected.sweep_stamps_ns("top"), jittering.recording.sweep_stamps_ns("top"))
 
 
 def test_frames_taken_while_no_sweeps_arrived_are_kept(
@@ -151,16 +168,10 @@ def test_frames_taken_while_no_sweeps_arrived_are_kept(
     assert frame_ids(corrected) == frame_ids(recording)
 
 
-def test_tracks_keep_their_place_relative_to_the_vehicle(textured: MemoryRecording) -> None:
-    true = textured.world_from_rig
-    logged = jittered(true, 0.15)
-    ahead = pose_from_twist(torch.tensor([10.0, 2.0, 0.7, 0.0, 0.0, 0.0], dtype=torch.float64))
-    track = Track("1", "car", (4.0, 2.0, 1.5), Trajectory(logged.stamps_ns, logged.poses @ ahead))
-    corrected, name = correct_path(replace(textured, world_from_rig=logged, tracks=(track,)), SETTINGS)
-    assert name == "corrected by LiDAR"
-    moved = corrected.tracks[0].world_from_box
-    rig_from_box = inverse(poses_at(corrected.world_from_rig, moved.stamps_ns)) @ moved.poses
-    assert torch.allclose(rig_from_box, ahead.expand_as(rig_from_box), atol=1e-6)
+def test_tracks_keep_their_place_relative_to_the_vehicle(jittering: Corrected) -> None:
+    moved = jittering.corrected.tracks[0].world_from_box
+    rig_from_box = inverse(poses_at(jittering.corrected.world_from_rig, moved.stamps_ns)) @ moved.poses
+    assert torch.allclose(rig_from_box, RIG_FROM_BOX.expand_as(rig_from_box), atol=1e-6)
 
 
 def test_path_settings_out_of_bounds_are_refused_in_words() -> None:
