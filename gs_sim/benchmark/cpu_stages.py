@@ -11,7 +11,7 @@ from gs_sim.rendering.cpu_lanes import WIDTH
 from gs_sim.rendering.cpu_project import project, view_of
 from gs_sim.rendering.cpu_project_backward import CloudGradients, Drawn, project_backward
 from gs_sim.rendering.cpu_project_chain import NUM_POSE
-from gs_sim.rendering.cpu_runtime import INLINE, PARALLEL
+from gs_sim.rendering.cpu_runtime import INLINE, parallel_kernel
 from gs_sim.rendering.cpu_splat import Bins, Floats, Images
 from gs_sim.rendering.rasterize import Views
 from gs_sim.rendering.rasterizer_cpu import NO_NUMBERS, TILES_AT_ONCE, make_cloud, take_shot
@@ -23,7 +23,7 @@ def _count_tile(splats: Floats, bins: Bins, images: Images, tile: int, rows: npt
     rows[tile] = blend_tile(splats, bins, images, tile)
 
 
-@numba.njit(**PARALLEL)
+@parallel_kernel
 def _count_rows(splats: Floats, bins: Bins, images: Images, rows: npt.NDArray[np.int64]) -> None:
     for tile in numba.prange(rows.shape[0]):
         _count_tile(splats, bins, images, tile, rows)

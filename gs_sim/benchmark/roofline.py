@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from gs_sim.rendering.cpu_blend import weigh
 from gs_sim.rendering.cpu_lanes import WIDTH, ramp, spread, total
-from gs_sim.rendering.cpu_runtime import INLINE, PARALLEL
+from gs_sim.rendering.cpu_runtime import INLINE, parallel_kernel
 
 f32 = np.float32
 CHAINS = 4
@@ -37,7 +37,7 @@ def _evaluate(num_steps: int) -> Any:
     return total(sums + c[0] + c[1] + c[2] + c[3] + c[4] + d[0] + d[1] + d[2] + d[3] + d[4])
 
 
-@numba.njit(**PARALLEL)
+@parallel_kernel
 def evaluate_on_registers(num_pairs: int, sums: npt.NDArray[np.float32]) -> None:
     """Evaluate at least `num_pairs` (pixel, Gaussian) pairs, shared between `len(sums)` parts."""
     parts = sums.shape[0]

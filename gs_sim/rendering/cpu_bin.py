@@ -12,11 +12,12 @@ import numpy as np
 import numpy.typing as npt
 
 from gs_sim.rendering.cpu_cover import band_span
-from gs_sim.rendering.cpu_runtime import INLINE, PARALLEL, SERIAL
+from gs_sim.rendering.cpu_runtime import INLINE, kernel, parallel_kernel
 from gs_sim.rendering.cpu_splat import (
     CHUNK,
     SPLAT_WIDTH,
     TILE,
+    TILE_ROWS,
     Bins,
     Floats,
     Ints,
@@ -40,7 +41,7 @@ class Order(NamedTuple):
 
 def bin_splats(splats: Splats, size_hw: tuple[int, int]) -> Bins:
     """Sort the splats of a view into its tiles."""
-    num_x, num_y = -(-size_hw[1] // TILE), -(-size_hw[0] // TILE)
+    num_x, num_y = -(-size_hw[1] // TILE), -(-size_hw[0] // TILE_ROWS)
     order = Order(*depth_order(splats))
     starts, slots = np.empty(num_x * num_y + 1, np.int32), np.empty(len(splats.keys), np.int32)
     # one bucket more, where splats put what they have no second, third or fourth tile for
@@ -65,7 +66,7 @@ def _radix_pass(keys: Keys, rows: Ints, starts: npt.NDArray[np.int64], shift: in
         out_rows[at] = rows[j]
 
 
-@numba.njit(**SERIAL)
+@kernel
 def depth_order(splats: Splats) -> tuple[Ints, Rects]:
     """Rows and tile rectangles of the splats from near to far; equal depths keep the order of the Gaussians."""
     m = splats.counts.sum()
@@ -138,14 +139,14 @@ def _count_part(splats: Floats, order: Order, bins: Bins, part: int, per_tile: I
                     tiles[tile] += 1
 
 
-@numba.njit(**PARALLEL)
+@parallel_kernel
 def count_pairs(splats: Floats, order: Order, bins: Bins, per_tile: Ints) -> None:
     """Count splats per (part of the order, tile)."""
     for part in numba.prange(per_tile.shape[0]):
         _count_part(splats, order, bins, part, per_tile)
 
 
-@numba.njit(**SERIAL)
+@kernel
 def running_starts(per_tile: Ints, tile_starts: Ints) -> None:
     """Turn counts per (part, tile) into where each part writes, and note where each tile's list starts."""
     before, num_tiles = 0, per_tile.shape[1] - 1
@@ -159,7 +160,7 @@ def running_starts(per_tile: Ints, tile_starts: Ints) -> None:
     per_tile[:, num_tiles] = before
 
 
-@numba.njit(**SERIAL)
+@kernel
 def running_slots(splats: Splats, slots: Ints) -> None:
     """First pair slot of each splat, in the order of rows."""
     before = 0
@@ -191,7 +192,7 @@ def _fill_part(splats: Floats, order: Order, bins: Bins, part: int, per_tile: In
                     pair += 1 << 32
 
 
-@numba.njit(**PARALLEL)
+@parallel_kernel
 def fill_pairs(splats: Floats, order: Order, bins: Bins, per_tile: Ints) -> None:
     """Write every pair into its tile's list."""
     for part in numba.prange(per_tile.shape[0]):

@@ -12,17 +12,16 @@ import numba
 import numpy as np
 
 from gs_sim.rendering.cpu_blend import (
-    AHEAD,
-    CHECK_EVERY,
+    BATCH,
     MAX_ALPHA,
+    batch_rows,
     exponent_lanes,
-    pixel_rows,
     rows_alive,
     weigh,
 )
 from gs_sim.rendering.cpu_lanes import lowest, spread, total, where
-from gs_sim.rendering.cpu_lanes_memory import load, load3, prefetch, store
-from gs_sim.rendering.cpu_runtime import INLINE, PARALLEL
+from gs_sim.rendering.cpu_lanes_memory import load, load3, store
+from gs_sim.rendering.cpu_runtime import INLINE, parallel_kernel
 from gs_sim.rendering.cpu_splat import (
     BLUE,
     DEPTH,
@@ -31,6 +30,7 @@ from gs_sim.rendering.cpu_splat import (
     RED,
     SPLAT_WIDTH,
     TILE,
+    TILE_ROWS,
     Bins,
     Floats,
     Images,
@@ -58,7 +58,7 @@ def _read_whole(images: Images, grads: Images, corner: tuple[int, int], state: F
     colour, d_colour = images.colour.reshape(-1), grads.colour.reshape(-1)
     opacity, d_opacity = images.opacity.reshape(-1), grads.opacity.reshape(-1)
     depth, d_depth = images.depth.reshape(-1), grads.depth.reshape(-1)
-    for row in range(min(TILE, height - top)):
+    for row in range(min(TILE_ROWS, height - top)):
         i, pixel = row * ROW, (top + row) * width + left
         covered, d_covered = load(opacity, pixel), load(d_opacity, pixel)
         is_covered = covered > f32(0)
@@ -80,7 +80,7 @@ def _read_part(images: Images, grads: Images, corner: tuple[int, int], state: Fl
     """As `_read_whole`, for a tile that reaches over the right edge."""
     left, top = corner
     height, width = images.depth.shape
-    for row in range(min(TILE, height - top)):
+    for row in range(min(TILE_ROWS, height - top)):
         for j in range(min(TILE, width - left)):
             y, x, i = top + row, left + j, row * ROW + j
             covered = images.opacity[y, x]
@@ -96,9 +96,8 @@ def _read_part(images: Images, grads: Images, corner: tuple[int, int], state: Fl
 
 
 @numba.njit(**INLINE)
-def _splat_gradient(splats: Floats, at: int, corner: tuple[int, int], state: Floats, alive: int) -> Any:
+def _splat_gradient(splats: Floats, at: int, corner: tuple[int, int], state: Floats, rows: int) -> Any:
     left, top = corner
-    rows = pixel_rows(splats, at, top) & alive
     dx, across, along = exponent_lanes(splats, at, left)
     kc, z = spread(splats[at + KC]), splats[at + DEPTH]
     red, green, blue = splats[at + RED], splats[at + GREEN], splats[at + BLUE]
@@ -128,28 +127,28 @@ def _splat_gradient(splats: Floats, at: int, corner: tuple[int, int], state: Flo
 
 @numba.njit(**INLINE)
 def _tile_gradient(splats: Floats, bins: Bins, images: tuple[Images, Images], pair_grads: Floats, tile: int) -> None:
-    corner = (tile % bins.num_x * TILE, tile // bins.num_x * TILE)
-    # pixels beyond the image have stopped already
-    state = np.full(TILE * ROW, f32(-1))
+    corner = (tile % bins.num_x * TILE, tile // bins.num_x * TILE_ROWS)
+    state = np.zeros(TILE_ROWS * ROW, np.float32)  # pixels beyond the image have stopped already
     if corner[0] + TILE <= images[0].depth.shape[1]:
         _read_whole(images[0], images[1], corner, state)
     else:
         _read_part(images[0], images[1], corner, state)
-    alive, end = np.int64((1 << TILE) - 1), bins.tile_starts[tile + 1]
-    for p in range(bins.tile_starts[tile], end):
-        out = pair_grads[slot_of(bins.pairs[p])]
+    alive, end = np.int64((1 << TILE_ROWS) - 1), bins.tile_starts[tile + 1]
+    rows = np.empty(BATCH, np.int64)
+    for begin in range(bins.tile_starts[tile], end, BATCH):
+        for k in range(batch_rows(splats, bins, (begin, end), corner, rows)):
+            out, at = pair_grads[slot_of(bins.pairs[begin + k])], row_of(bins.pairs[begin + k]) * SPLAT_WIDTH
+            sums = _splat_gradient(splats, at, corner, state, rows[k] & alive)
+            out[0], out[1], out[2], out[3], out[4] = sums[0], sums[1], sums[2], sums[3], sums[4]
+            out[5], out[6], out[7], out[8], out[9] = sums[5], sums[6], sums[7], sums[8], sums[9]
+        alive = rows_alive(state, ROW)
         if alive == 0:
-            out[:] = 0
-            continue
-        prefetch(splats, row_of(bins.pairs[min(p + AHEAD, end - 1)]) * SPLAT_WIDTH)
-        sums = _splat_gradient(splats, row_of(bins.pairs[p]) * SPLAT_WIDTH, corner, state, alive)
-        out[0], out[1], out[2], out[3], out[4] = sums[0], sums[1], sums[2], sums[3], sums[4]
-        out[5], out[6], out[7], out[8], out[9] = sums[5], sums[6], sums[7], sums[8], sums[9]
-        if p % CHECK_EVERY == 0:
-            alive = rows_alive(state, ROW)
+            for p in range(begin + BATCH, end):
+                pair_grads[slot_of(bins.pairs[p])][:] = 0
+            break
 
 
-@numba.njit(**PARALLEL)
+@parallel_kernel
 def blend_backward(splats: Floats, bins: Bins, images: Images, grads: Images, pair_grads: Floats) -> None:
     """Write each pair's sums into its slot, whatever the order in which tiles are done."""
     for tile in numba.prange(bins.tile_starts.shape[0] - 1):

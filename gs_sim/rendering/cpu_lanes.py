@@ -207,7 +207,7 @@ def bits(typing_context: Any, mask: Any) -> Any:
 @intrinsic
 def lowest(typing_context: Any, number: Any) -> Any:
     """Place of the lowest bit that is set in an integer other than 0."""
-    del typing_context
+    del typing_context, number
 
     def emit(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
         del context, sig

@@ -13,7 +13,7 @@ from gs_sim.rendering.cpu_cover import band_span, cover_lanes
 from gs_sim.rendering.cpu_harmonics import store_harmonics
 from gs_sim.rendering.cpu_lanes import WIDTH, bits, larger, magnitude, root, smaller
 from gs_sim.rendering.cpu_lanes_memory import exp2, load, log2, store
-from gs_sim.rendering.cpu_runtime import INLINE, PARALLEL
+from gs_sim.rendering.cpu_runtime import INLINE, parallel_kernel
 from gs_sim.rendering.cpu_splat import (
     BLUE,
     CHUNK,
@@ -27,6 +27,7 @@ from gs_sim.rendering.cpu_splat import (
     RED,
     SPLAT_WIDTH,
     TILE,
+    TILE_ROWS,
     Floats,
     Splats,
 )
@@ -43,7 +44,7 @@ LARGEST = f32(3.4028235e38)
 BLOCK = 64
 IN_MEAN, IN_SCALE, IN_QUATERNION, IN_LOGIT, IN_OFFSET = 0, 3, 6, 10, 11
 OUT_SPLAT, OUT_BASIS, OUT_COVER = 13, 30, 46
-"""Rows of the scratch array, BLOCK numbers each: what is known of a Gaussian; the first 14 columns of its splat;
+"""Rows of the scratch array, BLOCK numbers each: what is known of a Gaussian; the first 15 columns of its splat;
 its spherical harmonics; its rect and number of tiles."""
 SCRATCH_ROWS = 51
 
@@ -193,11 +194,13 @@ def _project_lanes(scratch: Floats, j: int, view: View) -> Any:
     _put(scratch, OUT_SPLAT + 10, j, reach_x)
     _put(scratch, OUT_SPLAT + 11, j, reach_y)
     widest = reach2 * det / yy
-    ellipse = (u, v, widest, widest / (reach_y * reach_y), reach_x * xy / xx, xy / yy)
-    num_x, num_y = f32((view.width + TILE - 1) // TILE), f32((view.height + TILE - 1) // TILE)
+    slope_x, slope_y = xy / yy, xy / xx
+    ellipse = (u, v, widest, widest / (reach_y * reach_y), reach_x * slope_y, slope_x)
+    num_x, num_y = f32((view.width + TILE - 1) // TILE), f32((view.height + TILE_ROWS - 1) // TILE_ROWS)
     x0, y0, mask_or_x1, kind_or_y1, count = cover_lanes(ellipse, reach_x, reach_y, num_x, num_y)
-    _put(scratch, OUT_SPLAT + 12, j, ellipse[4])
-    _put(scratch, OUT_SPLAT + 13, j, ellipse[5])
+    _put(scratch, OUT_SPLAT + 12, j, slope_x)
+    _put(scratch, OUT_SPLAT + 13, j, slope_y)
+    _put(scratch, OUT_SPLAT + 14, j, reach2 * det / xx)
     _put(scratch, OUT_COVER, j, x0)
     _put(scratch, OUT_COVER + 1, j, y0)
     _put(scratch, OUT_COVER + 2, j, mask_or_x1)
@@ -234,7 +237,7 @@ def _write_splat(cloud: Cloud, view: View, scratch: Floats, splats: Splats, plac
     if not abs(red) + abs(green) + abs(blue) < HUGE:
         return 0
     at = row * SPLAT_WIDTH
-    for column in range(14):
+    for column in range(15):
         splats.rows[at + column] = scratch[(OUT_SPLAT + column) * BLOCK + j]
     splats.rows[at + RED] = max(red, f32(0))
     splats.rows[at + GREEN] = max(green, f32(0))
@@ -288,7 +291,7 @@ def _project_chunk(cloud: Cloud, view: View, splats: Splats, chunk: int) -> None
         _project_block(cloud, view, start, splats, scratch)
 
 
-@numba.njit(**PARALLEL)
+@parallel_kernel
 def project(cloud: Cloud, view: View, splats: Splats) -> None:
     """Fill the splats of one view; their counts must be zero."""
     for chunk in numba.prange(splats.counts.shape[0]):

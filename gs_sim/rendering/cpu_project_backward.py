@@ -22,7 +22,7 @@ from gs_sim.rendering.cpu_project_chain import (
     SCRATCH_ROWS,
     gradient_lanes,
 )
-from gs_sim.rendering.cpu_runtime import INLINE, PARALLEL
+from gs_sim.rendering.cpu_runtime import INLINE, parallel_kernel
 from gs_sim.rendering.cpu_splat import (
     CHUNK,
     GAUSSIAN,
@@ -144,7 +144,7 @@ def _chunk_backward(cloud: Cloud, drawn: Drawn, pair_grads: Floats, gradients: C
         gradients.pose[chunk, c] = total(load(pose, c * WIDTH))
 
 
-@numba.njit(**PARALLEL)
+@parallel_kernel
 def project_backward(cloud: Cloud, drawn: Drawn, pair_grads: Floats, gradients: CloudGradients, is_first: bool) -> None:
     """Write the gradients of all Gaussians, if this is the first view, or add to them.
 

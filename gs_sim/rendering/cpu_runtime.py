@@ -1,8 +1,14 @@
-"""How the CPU kernels are compiled and on which threads they run.
+"""How the CPU kernels are compiled, where they are kept, and on which threads they run.
 
 numba's `workqueue` layer aborts the process when two threads render at once and GNU `omp`
 aborts after a fork, so `tbb` is chosen on purpose.
 """
+
+import hashlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import numba
 
@@ -14,11 +20,6 @@ FAST_MATH = {"contract", "arcp", "nsz", "afn"}
 
 INLINE = {"forceinline": True, "fastmath": FAST_MATH, "error_model": "numpy"}
 """Options of parts of kernels."""
-SERIAL = {"cache": True, "nogil": True, "fastmath": FAST_MATH, "error_model": "numpy"}
-"""Options of kernels on one core."""
-PARALLEL = {**SERIAL, "parallel": True}
-"""Options of kernels on all cores. Their loop must hold nothing but a call: numba drops what the loop itself writes
-to arrays that are fields of a tuple."""
 
 
 def use_tbb() -> None:
@@ -34,6 +35,41 @@ def use_tbb() -> None:
             f"the CPU rasterizer needs the TBB library, which could not be loaded ({error}): run 'pip install tbb'"
         ) from error
     numba.config.THREADING_LAYER = "tbb"
+
+
+def cache_folder(package: Path) -> Path:
+    """Where compiled kernels are kept: beside the sources, or in the user's cache if that cannot be written.
+
+    Its name is the digest of all sources of kernels. numba itself looks at the file of a kernel alone, and would
+    go on with what another file has put into it since.
+    """
+    sources = sorted(package.rglob("*.py"))
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources if b"numba" in path.read_bytes()))
+    name = f"kernels-{digest.hexdigest()[:16]}"
+    if os.access(package, os.W_OK):
+        return package / "__pycache__" / name
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gs_sim" / name
+
+
+CACHE_FOLDER = cache_folder(Path(__file__).resolve().parents[1])
+
+
+def kernel(function: Callable[..., Any], **options: bool) -> Any:
+    """Compile a function for one core, once per machine and version."""
+    dispatcher = numba.njit(nogil=True, fastmath=FAST_MATH, error_model="numpy", **options)(function)
+    before, numba.config.CACHE_DIR = numba.config.CACHE_DIR, str(CACHE_FOLDER)
+    dispatcher.enable_caching()
+    numba.config.CACHE_DIR = before
+    return dispatcher
+
+
+def parallel_kernel(function: Callable[..., None]) -> Any:
+    """Compile a function for all cores.
+
+    Its loop must hold nothing but a call: numba drops what the loop itself writes to arrays that are fields of a
+    tuple, and takes tuples of arguments apart one level deep.
+    """
+    return kernel(function, parallel=True)
 
 
 use_tbb()

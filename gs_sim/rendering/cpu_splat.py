@@ -15,14 +15,16 @@ Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int32]
 Keys = npt.NDArray[np.uint32]
 Rects = npt.NDArray[np.int16]
-Pairs = npt.NDArray[np.int64]
+Longs = npt.NDArray[np.int64]
 
 f32 = np.float32
 
 CHUNK = 1024
 """Gaussians per unit of work. Chunk k writes its splats from row k * CHUNK on, so that no chunk waits for another."""
 TILE = 16
-"""Pixels along each side of a tile; one row is one vector of 16 floats."""
+"""Pixels across a tile: one row is one vector of 16 floats."""
+TILE_ROWS = 32
+"""Pixels down a tile."""
 SLACK_PX = f32(1e-2)
 """Extents are widened by this much, so that rounding never loses a pixel at the edge."""
 MIN_ALPHA = f32(1 / 255)
@@ -30,9 +32,10 @@ LOG2_255 = f32(7.994353436858858)
 LOG2_E = f32(1.4426950408889634)
 
 SPLAT_WIDTH = 16
-X, Y, KA, KB, KC, LOG2_O, RED, GREEN, BLUE, DEPTH, REACH_X, REACH_Y, TILT, SLOPE, GAUSSIAN = range(15)
-"""Columns: centre; exponent of 2 = KA dx^2 + KB dx dy + KC dy^2 + LOG2_O; colour; z; half extents in pixels;
-y at which the ellipse reaches its right end; the x/y slope of its middle line; the Gaussian's index (as bits)."""
+X, Y, KA, KB, KC, LOG2_O, RED, GREEN, BLUE, DEPTH, REACH_X, REACH_Y, SLOPE_X, SLOPE_Y, TALLEST, GAUSSIAN = range(16)
+"""Columns: centre; exponent of 2 = KA dx^2 + KB dx dy + KC dy^2 + LOG2_O; colour; z. Of the ellipse alpha >= 1/255:
+half extents in pixels; slopes x/y of the middles of its rows and y/x of the middles of its columns; the square of
+half its height at the centre's column. The Gaussian's index (as bits)."""
 
 
 class Splats(NamedTuple):
@@ -56,7 +59,7 @@ class Splats(NamedTuple):
 class Bins(NamedTuple):
     """Sorted lists of splats per tile; a pair is one splat in one tile."""
 
-    pairs: Pairs
+    pairs: Longs
     """Per pair: the row of the splat, and from bit 32 on its slot: where its gradient goes, such that a splat's slots
     are neighbours. One more entry at the end that means nothing."""
     tile_starts: Ints
