@@ -97,6 +97,6 @@ def is_inside_box(
     points_box: Float[Tensor, "n 3"], size_m: tuple[float, float, float], margin_m: float = BOX_MARGIN_M
 ) -> Bool[Tensor, "n"]:
     """Which points lie in a box of this size, the road under it left out."""
-    half = torch.tensor(size_m, dtype=points_box.dtype) / 2
+    half = torch.tensor(size_m, dtype=points_box.dtype, device=points_box.device) / 2
     is_within = (points_box.abs() < half + margin_m).all(dim=-1)
     return is_within & (points_box[:, 2] > -half[2] + GROUND_CLEARANCE_M)

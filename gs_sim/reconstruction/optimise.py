@@ -24,7 +24,15 @@ from gs_sim.reconstruction.refine_poses import (
     refined_trajectory,
     roughness,
 )
-from gs_sim.reconstruction.trainable import LEAVES, Trainable, gaussians_of, place_moving, scene_of, trainable_from
+from gs_sim.reconstruction.trainable import (
+    LEAVES,
+    Trainable,
+    claim_parked,
+    gaussians_of,
+    place_moving,
+    scene_of,
+    trainable_from,
+)
 from gs_sim.reconstruction.views import TrainingView, rasterizer_views
 from gs_sim.rendering.rasterize import Rendering, rasterize
 from gs_sim.scene.scene import Scene
@@ -125,6 +133,7 @@ class Optimisation:
         """The scene as it stands, on the corrected path."""
         stamps_ns = torch.tensor(sorted({view.stamp_ns for view in self._views}), dtype=torch.int64)
         path = refined_trajectory(self._scene.world_from_rig, self.knots, stamps_ns, 1_000_000_000)
+        claim_parked(self.trainable, self._scene)
         return replace(scene_of(self.trainable, self._scene), world_from_rig=path)
 
     def _step(self, index: int, done: float) -> None:
@@ -178,6 +187,7 @@ class Optimisation:
             room = max_gaussians - len(self.trainable)
             densify(self.trainable, self._optimiser, self._gradients, room, settings)
         prune(self.trainable, self._optimiser, settings)
+        claim_parked(self.trainable, self._scene)
         self._gradients = ScreenGradients(len(self.trainable), self._device)
 
 

@@ -10,8 +10,9 @@ import torch
 from jaxtyping import Float32, Int64
 from torch import Tensor
 
-from gs_sim.geometry.pose import inverse
+from gs_sim.geometry.pose import inverse, transform_points
 from gs_sim.geometry.trajectory import pose_at
+from gs_sim.reconstruction.boxes import is_inside_box
 from gs_sim.scene.actor import Actor
 from gs_sim.scene.gaussians import Gaussians, concatenate
 from gs_sim.scene.scene import Scene, move_gaussians
@@ -108,7 +109,10 @@ def moving_actors(scene: Scene) -> tuple[int, ...]:
 def gaussians_of(trainable: Trainable, sh_degree: int) -> Gaussians:
     """The rows as Gaussians, moving actors still in their boxes; differentiable."""
     num_rest = (sh_degree + 1) ** 2 - 1
-    sh = torch.cat([trainable.sh_base, trainable.sh_rest[:, :num_rest]], dim=1) if num_rest else trainable.sh_base
+    sh = trainable.sh_base
+    if num_rest:
+        is_scenery = (trainable.segment < FIRST_ACTOR)[:, None, None]  # actors have no view dependence
+        sh = torch.cat([sh, trainable.sh_rest[:, :num_rest] * is_scenery], dim=1)
     return Gaussians(
         means=torch.addcmul(trainable.anchors, trainable.offsets_px, trainable.pixel_m[:, None]),
         log_scales=trainable.log_scales,
@@ -116,6 +120,24 @@ def gaussians_of(trainable: Trainable, sh_degree: int) -> Gaussians:
         opacity_logits=trainable.opacity_logits,
         sh=sh,
     )
+
+
+def claim_parked(trainable: Trainable, scene: Scene) -> int:
+    """Give background rows that have got into a parked actor's box to that actor; returns how many.
+
+    Otherwise a car would leave half of itself behind when it is removed.
+    """
+    with torch.no_grad():
+        means = torch.addcmul(trainable.anchors, trainable.offsets_px, trainable.pixel_m[:, None])
+        claimed = 0
+        for index, actor in enumerate(scene.actors):
+            if holds_still(actor):
+                box_from_world = inverse(actor.world_from_box.poses[0]).to(means.device)
+                is_inside = is_inside_box(transform_points(box_from_world, means), actor.size_m)
+                is_inside &= trainable.segment == BACKGROUND
+                trainable.segment[is_inside] = FIRST_ACTOR + index
+                claimed += int(is_inside.sum())
+    return claimed
 
 
 def place_moving(gaussians: Gaussians, trainable: Trainable, scene: Scene, stamp_ns: int) -> Gaussians:
