@@ -70,6 +70,8 @@ class OptimiseSettings:
     def __post_init__(self) -> None:
         if self.steps < 1:
             raise ConfigError(f"optimise.steps must be at least 1, got {self.steps}")
+        if self.budget_s < 0:
+            raise ConfigError(f"optimise.budget_s must not be negative, got {self.budget_s}")
         if not 0 <= self.sh_degree <= 3:
             raise ConfigError(f"optimise.sh_degree must be 0 to 3, got {self.sh_degree}")
         if not 0 <= self.ssim_weight <= 1:
