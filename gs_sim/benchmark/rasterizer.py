@@ -90,7 +90,8 @@ class RasterizerBenchmark:
         rows = []
         for case in self.cases:
             row = asdict(case)
-            rows.append({**row, **(row.pop("blend") or {})})
+            blend = row.pop("blend") or {}
+            rows.append({**row, **blend})
         return rows
 
 

@@ -40,11 +40,11 @@ def use_tbb() -> None:
 def cache_folder(package: Path) -> Path:
     """Where compiled kernels are kept: beside the sources, or in the user's cache if that cannot be written.
 
-    Its name is the digest of all sources of kernels. numba itself looks at the file of a kernel alone, and would
+    Its name is the digest of all sources that hold parts of kernels. numba itself looks at the file of a kernel alone, and would
     go on with what another file has put into it since.
     """
-    sources = sorted(package.rglob("*.py"))
-    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources if b"numba" in path.read_bytes()))
+    texts = (path.read_bytes() for path in sorted(package.rglob("*.py")))
+    digest = hashlib.sha256(b"".join(text for text in texts if b"@numba." in text or b"@intrinsic" in text))
     name = f"kernels-{digest.hexdigest()[:16]}"
     if os.access(package, os.W_OK):
         return package / "__pycache__" / name
