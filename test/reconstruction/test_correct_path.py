@@ -22,7 +22,7 @@ RIG_FROM_BOX = pose_from_twist(torch.tensor([10.0, 2.0, 0.7, 0.0, 0.0, 0.0], dty
 
 
 def errors_m(found: Trajectory, true: Trajectory) -> torch.Tensor:
-    return (poses_at(found, true.stamps_ns)[:, :3, 3] - true.poses[:, :3, 3]).norm(dim=-1)
+    return torch.linalg.norm(poses_at(found, true.stamps_ns)[:, :3, 3] - true.poses[:, :3, 3], dim=-1)
 
 
 def registered_as(monkeypatch: pytest.MonkeyPatch, path: Trajectory) -> None:

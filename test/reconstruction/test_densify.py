@@ -75,7 +75,7 @@ def test_the_optimiser_goes_on_with_the_new_rows(tiny_world: TinyWorld) -> None:
     trainable, optimiser = prepared(tiny_world.scene)
     keep_and_append(trainable, optimiser, torch.ones(len(trainable), dtype=torch.bool), torch.tensor([1, 2]))
     before = trainable.sh_base.detach().clone()
-    trainable.sh_base.sum().backward()  # type: ignore[no-untyped-call]  # torch
+    trainable.sh_base.sum().backward()
     optimiser.step()
     assert bool((trainable.sh_base < before)[-2:].all())
 

@@ -94,6 +94,6 @@ def test_depth_loss_without_lidar_is_zero_and_still_has_a_gradient() -> None:
     depth_m = torch.rand(1, 3, 4, requires_grad=True)
     loss = depth_loss(depth_m, torch.zeros(1, 3, 4), torch.zeros(1, 3, 4, dtype=torch.bool))
     assert float(loss.detach()) == 0
-    loss.backward()  # type: ignore[no-untyped-call]  # torch
+    loss.backward()
     assert depth_m.grad is not None
     assert not bool(depth_m.grad.any())

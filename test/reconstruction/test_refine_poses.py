@@ -98,7 +98,7 @@ def test_a_small_pose_error_is_found_from_the_images() -> None:
         world_from_camera = logged.poses[index] @ correction @ rig_from_camera
         rendering = rasterize(gaussians, views_of(CAMERA, world_from_camera[None], "cpu"))
         loss = (rendering.colour - images[index]).abs().mean() + roughness(knots)
-        loss.backward()  # type: ignore[no-untyped-call]  # torch
+        loss.backward()
         if step == 0:
             assert knots.twists.grad is not None
             assert float(knots.twists.grad.abs().max()) > 0
