@@ -4,7 +4,9 @@ from dataclasses import dataclass, replace
 
 import pytest
 import torch
+from jaxtyping import Float64
 from textured_world import PERIOD_NS, START_NS, driven_path, jittered, make_rig, relative_error_m, scan
+from torch import Tensor
 
 from gs_sim.errors import ConfigError, InputError
 from gs_sim.geometry.pose import inverse, pose_from_twist
@@ -21,8 +23,9 @@ ELSEWHERE = pose_from_twist(torch.tensor([40.0, -20.0, 3.0, 0.1, 0.2, 2.5], dtyp
 RIG_FROM_BOX = pose_from_twist(torch.tensor([10.0, 2.0, 0.7, 0.0, 0.0, 0.0], dtype=torch.float64))
 
 
-def errors_m(found: Trajectory, true: Trajectory) -> torch.Tensor:
-    return torch.linalg.norm(poses_at(found, true.stamps_ns)[:, :3, 3] - true.poses[:, :3, 3], dim=-1)
+def errors_m(found: Trajectory, true: Trajectory) -> Float64[Tensor, "n"]:
+    distance_m: Tensor = torch.linalg.norm(poses_at(found, true.stamps_ns)[:, :3, 3] - true.poses[:, :3, 3], dim=-1)
+    return distance_m
 
 
 def registered_as(monkeypatch: pytest.MonkeyPatch, path: Trajectory) -> None:

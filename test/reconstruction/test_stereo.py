@@ -9,7 +9,7 @@ from gs_sim.reconstruction.cloud import Cloud, project
 from gs_sim.reconstruction.stereo import StereoSettings, reduce_mask, stereo_cloud
 from gs_sim.reconstruction.views import TrainingView, reduce_view
 
-SETTINGS = StereoSettings(num_planes=64, nearest_m=4.0, farthest_m=100.0)
+SETTINGS = StereoSettings(num_planes=48, nearest_m=4.0, farthest_m=100.0)
 
 
 @pytest.fixture(scope="module")
@@ -74,8 +74,8 @@ def test_pixels_whose_depth_is_known_are_left_to_lidar(views: tuple[TrainingView
         mask[:, : CAMERA.width_px // 2] = True
     right = stereo_cloud(views, known, SETTINGS)
     assert len(right) > 300
-    everything = [torch.ones_like(mask) for mask in known]
-    assert len(stereo_cloud(views, everything, SETTINGS)) == 0
+    everything = [torch.ones_like(mask) for mask in known[:3]]
+    assert len(stereo_cloud(views[:3], everything, SETTINGS)) == 0
     # the vehicle looks ahead: what lies left of the image's middle lies left of the road
     assert float((right.points[:, 1] > 5.0).float().mean()) < 0.05
 
