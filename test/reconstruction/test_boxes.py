@@ -53,6 +53,11 @@ def test_a_car_that_drives_a_second_and_then_waits_is_not_parked() -> None:
     assert not is_parked(path_of(waiting))
 
 
+def test_a_pedestrian_seen_for_a_second_is_not_parked_though_it_goes_nowhere_far() -> None:
+    assert not is_parked(noisy_path(speed_mps=1.4, noise_m=0.02, count=11))
+    assert is_parked(noisy_path(speed_mps=0.0, noise_m=0.02, count=11))
+
+
 def test_a_box_seen_once_is_parked() -> None:
     assert is_parked(path_of([box_pose(5.0, 5.0)]))
 

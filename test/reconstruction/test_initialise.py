@@ -83,6 +83,17 @@ def test_the_first_scene_never_has_more_gaussians_than_allowed(tiny_world: TinyW
     assert len(scene.actors) == 1
 
 
+def test_many_actors_share_what_is_theirs(tiny_world: TinyWorld) -> None:
+    car = tiny_world.recording.tracks[0]
+    tracks = tuple(replace(car, actor_id=f"car-{number}") for number in range(6))
+    scene = first_scene(replace(tiny_world.recording, tracks=tracks), 3000)
+    counts = [len(actor.gaussians_box) for actor in scene.actors]
+    assert len(counts) == 6
+    assert min(counts) > 20
+    assert sum(counts) <= 3000 // 8
+    assert count_gaussians(scene) <= 3000
+
+
 def test_the_shell_stands_far_away_behind_pixels_that_nothing_fills() -> None:
     filled = torch.zeros(CAMERA.height_px, CAMERA.width_px, dtype=torch.bool)
     filled[:, : CAMERA.width_px // 2] = True

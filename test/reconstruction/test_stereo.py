@@ -1,5 +1,7 @@
 """Depth from neighbouring views alone: right where there is detail, silent where there is none."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from textured_world import CAMERA, RIG_FROM_CAMERA, START_NS, driven_path, see
@@ -66,6 +68,13 @@ def test_a_wall_of_one_colour_and_the_sky_are_not_claimed(cloud: Cloud) -> None:
     assert float(on_other_side.float().mean()) > 0.1
     assert int(on_facade.sum()) < 0.05 * int(on_other_side.sum())
     assert float((cloud.points[:, 0] > 45).float().mean()) < 0.02  # nothing stands beyond the end wall
+
+
+def test_faint_shading_that_fits_any_depth_is_not_claimed(views: tuple[TrainingView, ...]) -> None:
+    columns = torch.arange(CAMERA.width_px)
+    shading = (120 + columns // 6).to(torch.uint8)[None, :, None].expand(CAMERA.height_px, -1, 3)
+    shaded = tuple(replace(view, rgb=shading) for view in views)
+    assert len(stereo_cloud(shaded, nothing_known(views), SETTINGS)) == 0
 
 
 def test_pixels_whose_depth_is_known_are_left_to_lidar(views: tuple[TrainingView, ...]) -> None:
