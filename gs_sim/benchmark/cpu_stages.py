@@ -8,11 +8,12 @@ from gs_sim.rendering.cpu_bin import bin_splats
 from gs_sim.rendering.cpu_blend import blend, blend_tile
 from gs_sim.rendering.cpu_blend_backward import PAIR_WIDTH, blend_backward
 from gs_sim.rendering.cpu_lanes import WIDTH
-from gs_sim.rendering.cpu_project import project, view_of
+from gs_sim.rendering.cpu_project import project
 from gs_sim.rendering.cpu_project_backward import CloudGradients, Drawn, project_backward
 from gs_sim.rendering.cpu_project_chain import NUM_POSE
 from gs_sim.rendering.cpu_runtime import INLINE, parallel_kernel
 from gs_sim.rendering.cpu_splat import Bins, Floats, Images
+from gs_sim.rendering.cpu_view import view_of
 from gs_sim.rendering.rasterize import Views
 from gs_sim.rendering.rasterizer_cpu import NO_NUMBERS, TILES_AT_ONCE, make_cloud, take_shot
 from gs_sim.scene.gaussians import Gaussians
@@ -44,7 +45,7 @@ class CpuStages:
         view = view_of(camera_from_world, centre_world, views.intrinsics[0].numpy(), (height, width))
         self.d_images = d_images
         self.shot = take_shot(make_cloud(self.flat, None), view, images, np.empty(len(gaussians), np.float32))
-        self.pair_grads = np.empty((self.shot.bins.tile_starts[-1], PAIR_WIDTH), np.float32)
+        self.pair_grads = np.empty(self.shot.bins.tile_starts[-1] * PAIR_WIDTH, np.float32)
 
     def project(self) -> None:
         """Gaussians to splats."""

@@ -11,7 +11,8 @@ import numba
 import numpy as np
 
 from gs_sim.rendering.cpu_lanes import bits, lowest, ramp, smaller, spread, where
-from gs_sim.rendering.cpu_lanes_memory import exp2, load, prefetch, store, store3
+from gs_sim.rendering.cpu_lanes_memory import exp2, load, prefetch, store
+from gs_sim.rendering.cpu_lanes_shuffle import store3
 from gs_sim.rendering.cpu_runtime import INLINE, parallel_kernel
 from gs_sim.rendering.cpu_splat import (
     BLUE,

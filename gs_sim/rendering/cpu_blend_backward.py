@@ -19,8 +19,9 @@ from gs_sim.rendering.cpu_blend import (
     rows_alive,
     weigh,
 )
-from gs_sim.rendering.cpu_lanes import lowest, spread, total, where
-from gs_sim.rendering.cpu_lanes_memory import load, load3, store
+from gs_sim.rendering.cpu_lanes import lowest, spread, where
+from gs_sim.rendering.cpu_lanes_memory import load, store
+from gs_sim.rendering.cpu_lanes_shuffle import load3, totals
 from gs_sim.rendering.cpu_runtime import INLINE, parallel_kernel
 from gs_sim.rendering.cpu_splat import (
     BLUE,
@@ -40,8 +41,8 @@ from gs_sim.rendering.cpu_splat import (
 )
 
 f32 = np.float32
-PAIR_WIDTH = 10
-"""Sums over a tile's pixels per pair: e, e dx, e dy, e dx^2, e dx dy, e dy^2 (e = dLoss/d log alpha), then weight
+PAIR_WIDTH = 16
+"""Numbers per pair, of which 10 are used: one vector. Sums over a tile's pixels per pair: e, e dx, e dy, e dx^2, e dx dy, e dy^2 (e = dLoss/d log alpha), then weight
 times the gradients of red, green, blue and depth."""
 CHANNELS = 8
 """Per row of pixels: transmittance; what is still to come of sum(w q); the gradients of red, green, blue, of the
@@ -121,8 +122,7 @@ def _splat_gradient(splats: Floats, at: int, corner: tuple[int, int], state: Flo
         e0, e1, e2 = e0 + e, e1 + e_dy, e2 + e_dy * dy
         s0, s1, s2, s3 = s0 + w * g0, s1 + w * g1, s2 + w * g2, s3 + w * g3
     e_dx = e0 * dx
-    moments = (total(e0), total(e_dx), total(e1), total(e_dx * dx), total(e1 * dx), total(e2))
-    return (*moments, total(s0), total(s1), total(s2), total(s3))
+    return totals((e0, e_dx, e1, e_dx * dx, e1 * dx, e2, s0, s1, s2, s3))
 
 
 @numba.njit(**INLINE)
@@ -137,14 +137,13 @@ def _tile_gradient(splats: Floats, bins: Bins, images: tuple[Images, Images], pa
     rows = np.empty(BATCH, np.int64)
     for begin in range(bins.tile_starts[tile], end, BATCH):
         for k in range(batch_rows(splats, bins, (begin, end), corner, rows)):
-            out, at = pair_grads[slot_of(bins.pairs[begin + k])], row_of(bins.pairs[begin + k]) * SPLAT_WIDTH
+            at = row_of(bins.pairs[begin + k]) * SPLAT_WIDTH
             sums = _splat_gradient(splats, at, corner, state, rows[k] & alive)
-            out[0], out[1], out[2], out[3], out[4] = sums[0], sums[1], sums[2], sums[3], sums[4]
-            out[5], out[6], out[7], out[8], out[9] = sums[5], sums[6], sums[7], sums[8], sums[9]
+            store(pair_grads, slot_of(bins.pairs[begin + k]) * PAIR_WIDTH, sums)
         alive = rows_alive(state, ROW)
         if alive == 0:
             for p in range(begin + BATCH, end):
-                pair_grads[slot_of(bins.pairs[p])][:] = 0
+                store(pair_grads, slot_of(bins.pairs[p]) * PAIR_WIDTH, spread(f32(0)))
             break
 
 

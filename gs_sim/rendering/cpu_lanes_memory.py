@@ -9,12 +9,13 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
-from gs_sim.rendering.cpu_lanes import FLOATS, INT, INTS, LANES, WIDTH, constant
+from gs_sim.rendering.cpu_lanes import FLOATS, INT, INTS, LANES, constant
 
 f32 = np.float32
 
 
-def _address(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
+def address(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
+    """Where entry args[1] of the flat array args[0] lies."""
     array = context.make_array(sig.args[0])(context, builder, args[0])
     return builder.gep(array.data, [args[1]])
 
@@ -25,8 +26,8 @@ def load(typing_context: Any, array: Any, start: Any) -> Any:
     del typing_context, start
 
     def emit(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
-        address = builder.bitcast(_address(context, builder, sig, args), FLOATS.as_pointer())
-        return builder.load(address, align=4)
+        place = builder.bitcast(address(context, builder, sig, args), FLOATS.as_pointer())
+        return builder.load(place, align=4)
 
     return LANES(array, types.intp), emit
 
@@ -37,48 +38,34 @@ def store(typing_context: Any, array: Any, start: Any, value: Any) -> Any:
     del typing_context, start
 
     def emit(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
-        address = builder.bitcast(_address(context, builder, sig, args), FLOATS.as_pointer())
-        builder.store(args[2], address, align=4)
+        place = builder.bitcast(address(context, builder, sig, args), FLOATS.as_pointer())
+        builder.store(args[2], place, align=4)
         return context.get_dummy_value()
 
     return types.void(array, types.intp, value), emit
 
 
-def _interleaved(order: list[int]) -> ir.Constant:
-    return ir.Constant(ir.VectorType(INT, len(order)), order)
+@intrinsic
+def take(typing_context: Any, array: Any, index: Any) -> Any:
+    """One number of a flat array; numba's own indexing first asks whether the index is negative."""
+    del typing_context, index
+
+    def emit(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
+        return builder.load(address(context, builder, sig, args))
+
+    return array.dtype(array, types.intp), emit
 
 
 @intrinsic
-def load3(typing_context: Any, array: Any, start: Any) -> Any:
-    """16 neighbouring triples of a flat float32 array, as three vectors."""
-    del typing_context, start
+def put(typing_context: Any, array: Any, index: Any, value: Any) -> Any:
+    """Write one number of a flat array, as `take` reads it."""
+    del typing_context, index, value
 
     def emit(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
-        triples = ir.VectorType(FLOATS.element, 3 * WIDTH)
-        address = builder.bitcast(_address(context, builder, sig, args), triples.as_pointer())
-        value = builder.load(address, align=4)
-        parts = [builder.shuffle_vector(value, value, _interleaved(list(range(c, 3 * WIDTH, 3)))) for c in range(3)]
-        return context.make_tuple(builder, sig.return_type, parts)
-
-    return types.UniTuple(LANES, 3)(array, types.intp), emit
-
-
-@intrinsic
-def store3(typing_context: Any, array: Any, start: Any, value: Any) -> Any:
-    """Write three vectors as 16 neighbouring triples of a flat float32 array."""
-    del typing_context, start
-
-    def emit(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
-        a, b, c = (builder.extract_value(args[2], part) for part in range(3))
-        both = builder.shuffle_vector(a, b, _interleaved(list(range(2 * WIDTH))))
-        more = builder.shuffle_vector(c, c, _interleaved(list(range(2 * WIDTH))))
-        order = [i + offset for i in range(WIDTH) for offset in (0, WIDTH, 2 * WIDTH)]
-        triples = builder.shuffle_vector(both, more, _interleaved(order))
-        address = builder.bitcast(_address(context, builder, sig, args), triples.type.as_pointer())
-        builder.store(triples, address, align=4)
+        builder.store(args[2], address(context, builder, sig, args))
         return context.get_dummy_value()
 
-    return types.void(array, types.intp, value), emit
+    return types.void(array, types.intp, array.dtype), emit
 
 
 @intrinsic
@@ -91,8 +78,8 @@ def prefetch(typing_context: Any, array: Any, start: Any) -> Any:
         kind = ir.FunctionType(ir.VoidType(), [byte, INT, INT, INT])
         name = "llvm.prefetch.p0"
         function = builder.module.globals.get(name) or ir.Function(builder.module, kind, name)
-        address = builder.bitcast(_address(context, builder, sig, args), byte)
-        builder.call(function, [address, *(ir.Constant(INT, value) for value in (0, 3, 1))])
+        place = builder.bitcast(address(context, builder, sig, args), byte)
+        builder.call(function, [place, *(ir.Constant(INT, value) for value in (0, 3, 1))])
         return context.get_dummy_value()
 
     return types.void(array, types.intp), emit

@@ -3,35 +3,40 @@
 Pose gradients are summed per chunk and the chunks in order, so that the result does not depend on the threads.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numba
 import numpy as np
 import numpy.typing as npt
 
 from gs_sim.rendering.cpu_blend_backward import PAIR_WIDTH
-from gs_sim.rendering.cpu_lanes import WIDTH, total
-from gs_sim.rendering.cpu_lanes_memory import load
-from gs_sim.rendering.cpu_project import BLOCK, OUT_BASIS, Cloud, stage
+from gs_sim.rendering.cpu_lanes import WIDTH, spread, total
+from gs_sim.rendering.cpu_lanes_memory import load, put, store, take
+from gs_sim.rendering.cpu_lanes_shuffle import turn
 from gs_sim.rendering.cpu_project_chain import (
-    IN_CONIC,
+    IN_SPLAT,
     IN_SUM,
     IN_WEIGHT,
     NUM_POSE,
+    OUT_BASIS,
     OUT_GRADIENT,
     SCRATCH_ROWS,
+    clamp_colours,
     gradient_lanes,
 )
 from gs_sim.rendering.cpu_runtime import INLINE, parallel_kernel
 from gs_sim.rendering.cpu_splat import (
     CHUNK,
     GAUSSIAN,
-    KA,
-    RED,
     SPLAT_WIDTH,
     Floats,
     Ints,
 )
+from gs_sim.rendering.cpu_view import BLOCK, Cloud, stage
+
+f32 = np.float32
+LINES = SCRATCH_ROWS * BLOCK
+"""Where in the scratch array the sums of 16 splats are put, before they are turned."""
 
 
 class Drawn(NamedTuple):
@@ -59,50 +64,66 @@ class CloudGradients(NamedTuple):
 
 
 @numba.njit(**INLINE)
-def _stage_row(cloud: Cloud, drawn: Drawn, pair_grads: Floats, scratch: Floats, place: tuple[int, int]) -> Any:
-    """Put the splat of a row, and the sums over its pairs, at place j of the block; the Gaussian's index."""
-    row, j = place
-    rows, at = drawn.rows, row * SPLAT_WIDTH
-    i = np.int64(rows.view(np.int32)[at + GAUSSIAN])
-    stage(cloud, i, scratch, j)
-    for c in range(4):
-        scratch[(IN_CONIC + c) * BLOCK + j] = rows[at + KA + c]
-    for c in range(PAIR_WIDTH):
-        scratch[(IN_SUM + c) * BLOCK + j] = 0
-    first = np.int64(drawn.slots[row])
-    for slot in range(first, first + drawn.num_tiles[row]):
-        for c in range(PAIR_WIDTH):
-            scratch[(IN_SUM + c) * BLOCK + j] += pair_grads[slot, c]
-    for c in range(3):
-        if rows[at + RED + c] <= 0:
-            scratch[(IN_SUM + 6 + c) * BLOCK + j] = 0
-    red, green, blue = (IN_SUM + 6) * BLOCK + j, (IN_SUM + 7) * BLOCK + j, (IN_SUM + 8) * BLOCK + j
-    k = cloud.sh.shape[0] // cloud.opacity_logits.shape[0] // 3
+def _stage_lanes(cloud: Cloud, drawn: Drawn, pair_grads: Floats, scratch: Floats, place: tuple[int, int, int]) -> None:
+    """Put the Gaussians of `num` rows, their splats and the sums over their pairs at the places from j on.
+
+    What is left of the 16 places repeats the last Gaussian without any gradient.
+    """
+    first, j, num = place
+    for lane in range(WIDTH):
+        row = first + min(lane, num - 1)
+        stage(cloud, np.int64(take(drawn.rows.view(np.int32), row * SPLAT_WIDTH + GAUSSIAN)), scratch, j + lane)
+        sums = spread(f32(0))
+        if lane < num:
+            slot = np.int64(take(drawn.slots, row))
+            for pair in range(slot, slot + take(drawn.num_tiles, row)):
+                sums += load(pair_grads, pair * PAIR_WIDTH)
+        store(scratch, LINES + lane * PAIR_WIDTH, sums)
+    turn(scratch, (LINES, PAIR_WIDTH), scratch, (IN_SUM * BLOCK + j, BLOCK))
+    turn(drawn.rows, (first * SPLAT_WIDTH, SPLAT_WIDTH), scratch, (IN_SPLAT * BLOCK + j, BLOCK))
+    for lane in range(num, WIDTH):
+        for column in range(SPLAT_WIDTH):
+            at = (IN_SPLAT + column) * BLOCK + j
+            put(scratch, at + lane, take(scratch, at + num - 1))
+    clamp_colours(scratch, j)
+
+
+@numba.njit(**INLINE)
+def _weigh_harmonics(cloud: Cloud, i: int, scratch: Floats, j: int, k: int) -> None:
+    """What the colour's gradient makes of each harmonic of Gaussian i."""
+    at = (IN_SUM + 6) * BLOCK + j
+    red, green, blue = take(scratch, at), take(scratch, at + BLOCK), take(scratch, at + 2 * BLOCK)
     for b in range(1, k):
         at = 3 * (i * k + b)
-        weight = cloud.sh[at] * scratch[red] + cloud.sh[at + 1] * scratch[green] + cloud.sh[at + 2] * scratch[blue]
-        scratch[(IN_WEIGHT + b) * BLOCK + j] = weight
-    return i
+        weight = take(cloud.sh, at) * red + take(cloud.sh, at + 1) * green + take(cloud.sh, at + 2) * blue
+        put(scratch, (IN_WEIGHT + b) * BLOCK + j, weight)
+
+
+@numba.njit(**INLINE)
+def _add(array: Floats, i: int, value: float) -> None:
+    put(array, i, take(array, i) + value)
 
 
 @numba.njit(**INLINE)
 def _scatter(scratch: Floats, i: int, j: int, k: int, gradients: CloudGradients) -> None:
     """Add the gradients at place j of the block to those of Gaussian i."""
+    out = OUT_GRADIENT * BLOCK + j
     for c in range(3):
-        gradients.means[3 * i + c] += scratch[(OUT_GRADIENT + c) * BLOCK + j]
-        gradients.log_scales[3 * i + c] += scratch[(OUT_GRADIENT + 3 + c) * BLOCK + j]
+        _add(gradients.means, 3 * i + c, take(scratch, out + c * BLOCK))
+        _add(gradients.log_scales, 3 * i + c, take(scratch, out + (3 + c) * BLOCK))
     for c in range(4):
-        gradients.quaternions[4 * i + c] += scratch[(OUT_GRADIENT + 6 + c) * BLOCK + j]
-    gradients.opacity_logits[i] += scratch[(OUT_GRADIENT + 10) * BLOCK + j]
+        _add(gradients.quaternions, 4 * i + c, take(scratch, out + (6 + c) * BLOCK))
+    _add(gradients.opacity_logits, i, take(scratch, out + 10 * BLOCK))
     if gradients.offsets.shape[0] > 0:
-        gradients.offsets[2 * i] = scratch[(OUT_GRADIENT + 11) * BLOCK + j]
-        gradients.offsets[2 * i + 1] = scratch[(OUT_GRADIENT + 12) * BLOCK + j]
-    red, green, blue = (IN_SUM + 6) * BLOCK + j, (IN_SUM + 7) * BLOCK + j, (IN_SUM + 8) * BLOCK + j
+        put(gradients.offsets, 2 * i, take(scratch, out + 11 * BLOCK))
+        put(gradients.offsets, 2 * i + 1, take(scratch, out + 12 * BLOCK))
+    at = (IN_SUM + 6) * BLOCK + j
+    red, green, blue = take(scratch, at), take(scratch, at + BLOCK), take(scratch, at + 2 * BLOCK)
     for b in range(k):
-        basis, at = scratch[(OUT_BASIS + b) * BLOCK + j], 3 * (i * k + b)
-        gradients.sh[at] += basis * scratch[red]
-        gradients.sh[at + 1] += basis * scratch[green]
-        gradients.sh[at + 2] += basis * scratch[blue]
+        basis, at = take(scratch, (OUT_BASIS + b) * BLOCK + j), 3 * (i * k + b)
+        _add(gradients.sh, at, basis * red)
+        _add(gradients.sh, at + 1, basis * green)
+        _add(gradients.sh, at + 2, basis * blue)
 
 
 @numba.njit(**INLINE)
@@ -122,24 +143,22 @@ def _clear(gradients: CloudGradients, chunk: int, sh_width: int, is_first: bool)
 @numba.njit(**INLINE)
 def _chunk_backward(cloud: Cloud, drawn: Drawn, pair_grads: Floats, gradients: CloudGradients, chunk: int) -> None:
     k = cloud.sh.shape[0] // cloud.opacity_logits.shape[0] // 3
-    scratch, pose = np.zeros(SCRATCH_ROWS * BLOCK, np.float32), np.zeros(NUM_POSE * WIDTH, np.float32)
-    indices = np.empty(BLOCK, np.int64)
+    scratch, pose = np.zeros(LINES + WIDTH * PAIR_WIDTH, np.float32), np.zeros(NUM_POSE * WIDTH, np.float32)
+    indices = drawn.rows.view(np.int32)
     end = chunk * CHUNK + drawn.counts[chunk]
     for first in range(chunk * CHUNK, end, BLOCK):
         num = min(BLOCK, end - first)
-        padded = (num + WIDTH - 1) // WIDTH * WIDTH
-        for j in range(padded):
-            # The last lanes repeat the last splat without any gradient
-            indices[j] = _stage_row(cloud, drawn, pair_grads, scratch, (min(first + j, end - 1), j))
-            if j >= num:
-                for c in range(PAIR_WIDTH):
-                    scratch[(IN_SUM + c) * BLOCK + j] = 0
-                for b in range(k):
-                    scratch[(IN_WEIGHT + b) * BLOCK + j] = 0
-        for j in range(0, padded, WIDTH):
+        for j in range(0, num, WIDTH):
+            _stage_lanes(cloud, drawn, pair_grads, scratch, (first + j, j, min(WIDTH, num - j)))
+        if k > 1:
+            for j in range((num + WIDTH - 1) // WIDTH * WIDTH):
+                i = take(indices, (first + min(j, num - 1)) * SPLAT_WIDTH + GAUSSIAN)
+                _weigh_harmonics(cloud, np.int64(i), scratch, j, k)
+        for j in range(0, num, WIDTH):
             gradient_lanes(scratch, j, drawn.camera, pose, k)
         for j in range(num):
-            _scatter(scratch, indices[j], j, k, gradients)
+            i = np.int64(take(indices, (first + j) * SPLAT_WIDTH + GAUSSIAN))
+            _scatter(scratch, i, j, k, gradients)
     for c in range(NUM_POSE):
         gradients.pose[chunk, c] = total(load(pose, c * WIDTH))
 

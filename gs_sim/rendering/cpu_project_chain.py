@@ -11,36 +11,40 @@ import numpy as np
 from gs_sim.rendering.cpu_harmonics import harmonics_slope, store_harmonics
 from gs_sim.rendering.cpu_lanes import WIDTH, spread, where
 from gs_sim.rendering.cpu_lanes_memory import exp2, load, store
-from gs_sim.rendering.cpu_project import (
+from gs_sim.rendering.cpu_runtime import INLINE
+from gs_sim.rendering.cpu_splat import KA, LOG2_E, RED, Floats
+from gs_sim.rendering.cpu_view import (
     BLOCK,
-    OUT_BASIS,
     axis_lanes,
     camera_lanes,
     directions,
     rotation_lanes,
     slopes,
 )
-from gs_sim.rendering.cpu_runtime import INLINE
-from gs_sim.rendering.cpu_splat import LOG2_E, Floats
 
 f32 = np.float32
-IN_SUM = 10
-"""Row of the scratch array: the sums over a splat's pairs; as in `cpu_project` up to there."""
-IN_CONIC = 20
-"""KA, KB, KC and LOG2_O of the splats."""
-OUT_GRADIENT = 62
-"""Gradients of the mean (3), log scales (3), quaternion (4), opacity logit, screen offset (2)."""
-IN_WEIGHT = 46
-"""Per harmonic: what the colour's gradient makes of it."""
-SCRATCH_ROWS = 75
+IN_SUM, IN_SPLAT, IN_WEIGHT = 10, 26, 42
+"""Rows of the scratch array, beyond the first ten, which are as in `cpu_view`: the sums over a splat's pairs; its
+columns; per harmonic, what the colour's gradient makes of it."""
+OUT_BASIS, OUT_GRADIENT = 58, 74
+"""The harmonics; the gradients of mean (3), log scales (3), quaternion (4), opacity logit, screen offset (2)."""
+SCRATCH_ROWS = 87
 NUM_POSE = 15
 """R (9), t (3), centre (3)."""
 
 
 @numba.njit(**INLINE)
+def clamp_colours(scratch: Floats, j: int) -> None:
+    """A colour that was negative, and so clamped to 0, has no gradient."""
+    for c in range(3):
+        at, colour = (IN_SUM + 6 + c) * BLOCK + j, load(scratch, (IN_SPLAT + RED + c) * BLOCK + j)
+        store(scratch, at, where(colour > f32(0), load(scratch, at), f32(0)))
+
+
+@numba.njit(**INLINE)
 def _splat_lanes(scratch: Floats, j: int) -> Any:
     """Gradients of screen position (u, v), covariance (xx, xy, yy), opacity logit and depth of 16 splats."""
-    at = IN_CONIC * BLOCK + j
+    at = (IN_SPLAT + KA) * BLOCK + j
     two = f32(2) / LOG2_E
     a, b, c = (
         load(scratch, at) * -two,

@@ -5,7 +5,8 @@ import numpy as np
 import numpy.typing as npt
 
 from gs_sim.rendering.cpu_lanes import WIDTH, bits, larger, lowest, magnitude, ramp, root, smaller, total
-from gs_sim.rendering.cpu_lanes_memory import exp2, load, load3, log2, store, store3
+from gs_sim.rendering.cpu_lanes_memory import exp2, load, log2, store
+from gs_sim.rendering.cpu_lanes_shuffle import load3, store3, totals, turn
 from gs_sim.rendering.cpu_runtime import INLINE, cache_folder
 
 Floats = npt.NDArray[np.float32]
@@ -35,6 +36,12 @@ def _add_and_compare(values: Floats) -> tuple[float, int, int]:
 def _swap_first_and_last(triples: Floats) -> None:
     a, b, c = load3(triples, 0)
     store3(triples, 0, (c, b, a))
+
+
+@numba.njit(**INLINE)
+def _turn_and_sum(square: Floats, turned: Floats, sums: Floats) -> None:
+    turn(square, (0, WIDTH), turned, (0, WIDTH))
+    store(sums, 0, totals((load(square, 0), load(square, WIDTH), load(square, 2 * WIDTH))))
 
 
 def mapped(values: Floats, function: int) -> npt.NDArray[np.float64]:
@@ -71,6 +78,15 @@ def test_triples_are_taken_apart_and_put_together() -> None:
     expected = triples.reshape(-1, 3)[:, ::-1].ravel().copy()
     _swap_first_and_last(triples)
     np.testing.assert_array_equal(triples, expected)
+
+
+def test_a_square_is_turned_and_rows_are_summed() -> None:
+    square = np.arange(WIDTH * WIDTH, dtype=np.float32)
+    turned, sums = np.zeros_like(square), np.zeros(WIDTH, np.float32)
+    _turn_and_sum(square, turned, sums)
+    np.testing.assert_array_equal(turned.reshape(WIDTH, WIDTH), square.reshape(WIDTH, WIDTH).T)
+    np.testing.assert_array_equal(sums[:3], square.reshape(WIDTH, WIDTH).sum(axis=1)[:3])
+    assert sums[3:].max() == 0
 
 
 def test_compiled_kernels_are_kept_apart_for_each_version_of_their_sources(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 import torch
 from random_gaussians import (
     PARAMETERS,
+    Differentiated,
     assert_like_the_oracle,
     differentiate,
     random_gaussians,
@@ -132,6 +133,11 @@ def test_each_view_is_as_if_rendered_alone() -> None:
         assert torch.equal(alone.radii_px[0], together.radii_px[c])
 
 
+@pytest.mark.parametrize("num", [1, 15, 16, 17, 63, 65, 1023, 1025])
+def test_any_number_of_gaussians_equals_the_oracle(num: int) -> None:
+    assert_like_the_oracle(on_cpu, random_gaussians(num, 1, seed=num), random_views(1, seed=num), 1e-4)
+
+
 def test_screen_offsets_move_what_is_drawn() -> None:
     gaussians, view = one_gaussian(), straight_view()
     moved = rasterize(gaussians, view, screen_offsets=torch.tensor([[[3.0, -2.0]]])).opacity[0]
@@ -155,7 +161,7 @@ def test_images_and_gradients_are_the_same_bits_on_any_number_of_threads() -> No
 def test_two_threads_can_render_at_once() -> None:
     gaussians, views = random_gaussians(3000, 1, seed=6), random_views(1, seed=6, size_hw=(120, 160))
     expected = differentiate(on_cpu, gaussians, views)
-    found = []
+    found: list[Differentiated] = []
 
     def work() -> None:
         found.extend(differentiate(on_cpu, gaussians, views) for _ in range(5))
