@@ -27,6 +27,8 @@ MAX_CONTINUATION_NS = 1_000_000_000
 MAX_PAUSE_NS = 300_000_000
 """Where no sweep came for longer, logged poses fill the pause."""
 JUDGING_SWEEPS = 40
+MIN_GAIN = 0.02
+"""A map sharper by less than this share may be chance, as along a plain wall."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,8 @@ def correct_path(recording: Recording, settings: PathSettings) -> tuple[Recordin
         return as_logged  # frames must keep their numbers, on which the held-out protocol counts
     logged_voxels, corrected_voxels = filled_voxels(recording, settings), filled_voxels(corrected, settings)
     logger.info("all sweeps together fill %d voxels as logged, %d corrected", logged_voxels, corrected_voxels)
-    return (corrected, "corrected by LiDAR") if corrected_voxels < logged_voxels else as_logged
+    is_sharper = corrected_voxels < (1 - MIN_GAIN) * logged_voxels
+    return (corrected, "corrected by LiDAR") if is_sharper else as_logged
 
 
 def combine(logged: Trajectory, registered: Trajectory, window_s: float) -> Trajectory:

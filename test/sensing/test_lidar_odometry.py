@@ -25,8 +25,8 @@ from gs_sim.geometry.trajectory import Trajectory, pose_at, poses_at
 from gs_sim.sensing.checks import check_recording
 from gs_sim.sensing.frame import Frame
 from gs_sim.sensing.lidar_odometry import LidarOdometrySettings, estimate_trajectory
-from gs_sim.sensing.reposed import with_trajectory
 from gs_sim.sensing.recording import MemoryRecording
+from gs_sim.sensing.reposed import with_trajectory
 from gs_sim.sensing.sweep import Sweep
 from gs_sim.sources.bag import open_bag
 from gs_sim.sources.bag_settings import BagSettings
