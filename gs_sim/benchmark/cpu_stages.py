@@ -8,6 +8,7 @@ from gs_sim.rendering.cpu_bin import bin_splats
 from gs_sim.rendering.cpu_blend import blend, blend_tile
 from gs_sim.rendering.cpu_blend_backward import PAIR_WIDTH, blend_backward
 from gs_sim.rendering.cpu_lanes import WIDTH
+from gs_sim.rendering.cpu_lanes_memory import aligned_empty
 from gs_sim.rendering.cpu_project import project
 from gs_sim.rendering.cpu_project_backward import CloudGradients, Drawn, project_backward
 from gs_sim.rendering.cpu_project_chain import NUM_POSE
@@ -45,7 +46,7 @@ class CpuStages:
         view = view_of(camera_from_world, centre_world, views.intrinsics[0].numpy(), (height, width))
         self.d_images = d_images
         self.shot = take_shot(make_cloud(self.flat, None), view, images, np.empty(len(gaussians), np.float32))
-        self.pair_grads = np.empty(self.shot.bins.tile_starts[-1] * PAIR_WIDTH, np.float32)
+        self.pair_grads = aligned_empty(self.shot.bins.tile_starts[-1] * PAIR_WIDTH)
 
     def project(self) -> None:
         """Gaussians to splats."""

@@ -11,7 +11,7 @@ import numba
 import numpy as np
 
 from gs_sim.rendering.cpu_lanes import bits, lowest, ramp, smaller, spread, where
-from gs_sim.rendering.cpu_lanes_memory import exp2, load, prefetch, store
+from gs_sim.rendering.cpu_lanes_memory import aligned_zeros, exp2, load, prefetch, store
 from gs_sim.rendering.cpu_lanes_shuffle import store3
 from gs_sim.rendering.cpu_runtime import INLINE, parallel_kernel
 from gs_sim.rendering.cpu_splat import (
@@ -177,7 +177,7 @@ def _write_part(state: Floats, corner: tuple[int, int], images: Images) -> None:
 def blend_tile(splats: Floats, bins: Bins, images: Images, tile: int) -> int:
     """Render one tile; how many (row of pixels, splat) pairs it took."""
     corner = (tile % bins.num_x * TILE, tile // bins.num_x * TILE_ROWS)
-    state = np.zeros(TILE_ROWS * ROW, np.float32)
+    state = aligned_zeros(TILE_ROWS * ROW)
     for row in range(TILE_ROWS):
         store(state, row * ROW, spread(f32(1)))
     num_rows, end, alive = 0, bins.tile_starts[tile + 1], np.int64((1 << TILE_ROWS) - 1)

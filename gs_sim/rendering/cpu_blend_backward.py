@@ -20,7 +20,7 @@ from gs_sim.rendering.cpu_blend import (
     weigh,
 )
 from gs_sim.rendering.cpu_lanes import lowest, spread, where
-from gs_sim.rendering.cpu_lanes_memory import load, store
+from gs_sim.rendering.cpu_lanes_memory import aligned_zeros, load, store
 from gs_sim.rendering.cpu_lanes_shuffle import load3, totals
 from gs_sim.rendering.cpu_runtime import INLINE, parallel_kernel
 from gs_sim.rendering.cpu_splat import (
@@ -128,7 +128,7 @@ def _splat_gradient(splats: Floats, at: int, corner: tuple[int, int], state: Flo
 @numba.njit(**INLINE)
 def _tile_gradient(splats: Floats, bins: Bins, images: tuple[Images, Images], pair_grads: Floats, tile: int) -> None:
     corner = (tile % bins.num_x * TILE, tile // bins.num_x * TILE_ROWS)
-    state = np.zeros(TILE_ROWS * ROW, np.float32)  # pixels beyond the image have stopped already
+    state = aligned_zeros(TILE_ROWS * ROW)  # pixels beyond the image have stopped already
     if corner[0] + TILE <= images[0].depth.shape[1]:
         _read_whole(images[0], images[1], corner, state)
     else:

@@ -12,6 +12,14 @@ from numba.extending import intrinsic
 from gs_sim.rendering.cpu_lanes import FLOATS, INT, INTS, LANES, constant
 
 f32 = np.float32
+LINE_BYTES = 64
+
+
+def aligned_empty(size: int) -> Any:
+    """Room for `size` float32 that starts at a cache line, where a vector of 16 is one line; outside of kernels."""
+    array = np.empty(size + LINE_BYTES // 4, np.float32)
+    skip = -array.ctypes.data % LINE_BYTES // 4
+    return array[skip : skip + size]
 
 
 def address(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
@@ -66,6 +74,26 @@ def put(typing_context: Any, array: Any, index: Any, value: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(array, types.intp, array.dtype), emit
+
+
+@intrinsic
+def _bytes_to_line(typing_context: Any, array: Any) -> Any:
+    """How far the next cache line lies from the start of an array."""
+    del typing_context
+
+    def emit(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
+        long = ir.IntType(64)
+        start = builder.ptrtoint(context.make_array(sig.args[0])(context, builder, args[0]).data, long)
+        return builder.and_(builder.neg(start), ir.Constant(long, LINE_BYTES - 1))
+
+    return types.int64(array), emit
+
+
+@numba.njit(forceinline=True)
+def aligned_zeros(size: int) -> Any:
+    """Zeros that start at a cache line: a vector that lies across two costs twice."""
+    array = np.zeros(size + LINE_BYTES // 4, np.float32)
+    return array[_bytes_to_line(array) // 4 :]
 
 
 @intrinsic

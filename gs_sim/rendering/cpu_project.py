@@ -12,7 +12,7 @@ import numpy as np
 from gs_sim.rendering.cpu_cover import band_span, cover_lanes
 from gs_sim.rendering.cpu_harmonics import store_harmonics
 from gs_sim.rendering.cpu_lanes import WIDTH, bits, larger, lowest, magnitude, root, smaller
-from gs_sim.rendering.cpu_lanes_memory import exp2, load, log2, put, store, take
+from gs_sim.rendering.cpu_lanes_memory import aligned_zeros, exp2, load, log2, put, store, take
 from gs_sim.rendering.cpu_lanes_shuffle import load2, load3, load4, turn
 from gs_sim.rendering.cpu_runtime import INLINE, parallel_kernel
 from gs_sim.rendering.cpu_splat import (
@@ -219,7 +219,7 @@ def _project_block(cloud: Cloud, view: View, start: int, splats: Splats, scratch
 
 @numba.njit(**INLINE)
 def _project_chunk(cloud: Cloud, view: View, splats: Splats, chunk: int) -> None:
-    scratch = np.zeros(SCRATCH_ROWS * BLOCK, np.float32)
+    scratch = aligned_zeros(SCRATCH_ROWS * BLOCK)
     end = min(cloud.opacity_logits.shape[0], (chunk + 1) * CHUNK)
     for start in range(chunk * CHUNK, end, BLOCK):
         _project_block(cloud, view, start, splats, scratch)

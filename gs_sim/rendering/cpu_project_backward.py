@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from gs_sim.rendering.cpu_blend_backward import PAIR_WIDTH
 from gs_sim.rendering.cpu_lanes import WIDTH, spread, total
-from gs_sim.rendering.cpu_lanes_memory import load, put, store, take
+from gs_sim.rendering.cpu_lanes_memory import aligned_zeros, load, put, store, take
 from gs_sim.rendering.cpu_lanes_shuffle import turn
 from gs_sim.rendering.cpu_project_chain import (
     IN_SPLAT,
@@ -143,7 +143,7 @@ def _clear(gradients: CloudGradients, chunk: int, sh_width: int, is_first: bool)
 @numba.njit(**INLINE)
 def _chunk_backward(cloud: Cloud, drawn: Drawn, pair_grads: Floats, gradients: CloudGradients, chunk: int) -> None:
     k = cloud.sh.shape[0] // cloud.opacity_logits.shape[0] // 3
-    scratch, pose = np.zeros(LINES + WIDTH * PAIR_WIDTH, np.float32), np.zeros(NUM_POSE * WIDTH, np.float32)
+    scratch, pose = aligned_zeros(LINES + WIDTH * PAIR_WIDTH), np.zeros(NUM_POSE * WIDTH, np.float32)
     indices = drawn.rows.view(np.int32)
     end = chunk * CHUNK + drawn.counts[chunk]
     for first in range(chunk * CHUNK, end, BLOCK):

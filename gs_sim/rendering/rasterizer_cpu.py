@@ -15,6 +15,7 @@ from torch import Tensor
 from gs_sim.rendering.cpu_bin import bin_splats
 from gs_sim.rendering.cpu_blend import blend
 from gs_sim.rendering.cpu_blend_backward import PAIR_WIDTH, blend_backward
+from gs_sim.rendering.cpu_lanes_memory import aligned_empty
 from gs_sim.rendering.cpu_project import project
 from gs_sim.rendering.cpu_project_backward import CloudGradients, Drawn, project_backward
 from gs_sim.rendering.cpu_project_chain import NUM_POSE
@@ -120,7 +121,7 @@ def shot_gradient(shot: Shot, d_images: Images, gradients: list[Floats], *, is_f
     The last of `gradients`, of the screen offsets, is this view's own or empty.
     """
     splats, bins = shot.splats, shot.bins
-    pair_grads = np.empty(bins.tile_starts[-1] * PAIR_WIDTH, np.float32)
+    pair_grads = aligned_empty(bins.tile_starts[-1] * PAIR_WIDTH)
     with numba.parallel_chunksize(TILES_AT_ONCE):
         blend_backward(splats.rows, bins, shot.images, d_images, pair_grads)
     drawn = Drawn(shot.view.camera, splats.rows, splats.counts, bins.slots, splats.num_tiles)
@@ -139,6 +140,6 @@ def _array(tensor: Tensor) -> Floats:
 def _empty_splats(radii_px: Floats) -> Splats:
     n = len(radii_px)
     # 16 rows are read at once, from any row on
-    rows, rects = np.empty((n + 15) * SPLAT_WIDTH, np.float32), np.empty((n, 4), np.int16)
+    rows, rects = aligned_empty((n + 15) * SPLAT_WIDTH), np.empty((n, 4), np.int16)
     keys, num_tiles, counts = np.empty(n, np.uint32), np.empty(n, np.int32), np.zeros(-(-n // CHUNK), np.int32)
     return Splats(rows, keys, rects, num_tiles, counts, radii_px)
