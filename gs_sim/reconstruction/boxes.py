@@ -44,8 +44,24 @@ def settle_tracks(tracks: tuple[Track, ...], world_from_rig: Trajectory) -> tupl
             held = Trajectory(ends, pose.expand(len(ends), 4, 4).clone())
             settled.append(ActorTrack(replace(track, world_from_box=held), is_parked=True))
         else:
-            settled.append(ActorTrack(track, is_parked=False))
+            settled.append(ActorTrack(continued(track, world_from_rig), is_parked=False))
     return tuple(settled)
+
+
+def continued(track: Track, world_from_rig: Trajectory) -> Track:
+    """The track one of its steps longer at both ends, within the drive.
+
+    Boxes come at the rate of a detector, and images between the last box and the end of the drive show the
+    object still.
+    """
+    path = track.world_from_box
+    if len(path.stamps_ns) < 2:
+        return track
+    step_ns = int(path.stamps_ns.diff().median())
+    first_ns = min(path.start_ns, max(path.start_ns - step_ns, world_from_rig.start_ns))
+    last_ns = max(path.end_ns, min(path.end_ns + step_ns, world_from_rig.end_ns))
+    stamps_ns = torch.cat([torch.tensor([first_ns]), path.stamps_ns, torch.tensor([last_ns])]).unique()
+    return replace(track, world_from_box=Trajectory(stamps_ns, poses_at(path, stamps_ns, step_ns)))
 
 
 def is_parked(world_from_box: Trajectory) -> bool:

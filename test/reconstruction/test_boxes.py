@@ -7,7 +7,14 @@ import torch
 
 from gs_sim.geometry.pose import pose_from, pose_from_twist
 from gs_sim.geometry.trajectory import Trajectory
-from gs_sim.reconstruction.boxes import exists_at, is_inside_box, is_parked, points_in_box, settle_tracks
+from gs_sim.reconstruction.boxes import (
+    continued,
+    exists_at,
+    is_inside_box,
+    is_parked,
+    points_in_box,
+    settle_tracks,
+)
 from gs_sim.sensing.track import Track
 
 START_NS = 1_700_000_000_000_000_000
@@ -91,11 +98,12 @@ def test_a_track_labelled_only_outside_the_drive_is_settled_too() -> None:
     assert torch.allclose(settled.track.world_from_box.poses[0], box_pose(10.0, 3.0))
 
 
-def test_a_moving_track_is_left_as_it_was() -> None:
+def test_a_moving_track_keeps_every_pose_it_has() -> None:
     track = Track("1", "car", CAR_M, noisy_path(speed_mps=8.0, noise_m=0.0))
     (settled,) = settle_tracks((track,), drive())
     assert not settled.is_parked
-    assert settled.track is track
+    kept = torch.isin(settled.track.world_from_box.stamps_ns, track.world_from_box.stamps_ns)
+    torch.testing.assert_close(settled.track.world_from_box.poses[kept], track.world_from_box.poses)
 
 
 def test_points_in_a_box_turn_with_it_and_leave_the_road_out() -> None:
@@ -122,3 +130,18 @@ def test_points_are_seen_from_the_box_where_it_is_at_their_own_time() -> None:
     points = torch.tensor([[10.0, 3.0, 0.75], [11.0, 3.0, 0.75], [12.0, 3.0, 0.75], [13.0, 3.0, 0.75]])
     points_box = points_in_box(points.double(), track, stamps_ns)
     assert torch.allclose(points_box, torch.zeros(4, 3, dtype=torch.float64), atol=1e-9)
+
+
+def test_a_moving_track_goes_on_for_one_step_within_the_drive() -> None:
+    second_ns = 10**9
+    stamps_ns = torch.arange(1, 5) * second_ns
+    poses = torch.eye(4, dtype=torch.float64).repeat(4, 1, 1)
+    poses[:, 0, 3] = torch.arange(1, 5) * 8.0
+    track = Track("1", "car", (4.0, 2.0, 1.5), Trajectory(stamps_ns, poses))
+    ends_ns = torch.tensor([second_ns // 2, 9 * second_ns])
+    drive = Trajectory(ends_ns, torch.eye(4, dtype=torch.float64).repeat(2, 1, 1))
+
+    path = continued(track, drive).world_from_box
+
+    assert (path.start_ns, path.end_ns) == (second_ns // 2, 5 * second_ns)
+    torch.testing.assert_close(path.poses[[0, -1], 0, 3], torch.tensor([4.0, 40.0], dtype=torch.float64))

@@ -167,7 +167,7 @@ def test_points_of_an_actor_are_coloured_where_it_is_and_only_while_it_is_there(
     track = Track("1", "car", (2.0, 2.0, 2.0), path([(10.0, 3.0, 0.0), (10.0, 1.0, 0.0)]))
     (actor,) = settle_tracks((track,), driven_path())
     points = torch.zeros(1, 3)
-    at_left = colour_points(points, [view_of(rgb=rgb), view_of(rgb=255 - rgb, stamp_ns=START_NS + 2 * STEP_NS)], actor)
+    at_left = colour_points(points, [view_of(rgb=rgb), view_of(rgb=255 - rgb, stamp_ns=START_NS + 3 * STEP_NS)], actor)
     assert torch.allclose(at_left.rgb[0], torch.tensor([1.0, 0.0, 0.0]))
 
 
