@@ -11,6 +11,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
+from gs_sim.errors import InputError
 from gs_sim.rendering.cpu_cover import band_span
 from gs_sim.rendering.cpu_runtime import INLINE, kernel, parallel_kernel
 from gs_sim.rendering.cpu_splat import (
@@ -27,6 +28,7 @@ from gs_sim.rendering.cpu_splat import (
 )
 
 RADIX = 2048
+MAX_PAIRS = 2**31 - 2
 PASSES = 3
 """11 bits each."""
 
@@ -40,7 +42,11 @@ class Order(NamedTuple):
 
 
 def bin_splats(splats: Splats, size_hw: tuple[int, int]) -> Bins:
-    """Sort the splats of a view into its tiles."""
+    """Sort the splats of a view into its tiles.
+
+    Raises:
+        InputError: there are more (splat, tile) pairs than can be counted.
+    """
     num_x, num_y = -(-size_hw[1] // TILE), -(-size_hw[0] // TILE_ROWS)
     order = Order(*depth_order(splats))
     starts, slots = np.empty(num_x * num_y + 1, np.int32), np.empty(len(splats.keys), np.int32)
@@ -49,7 +55,12 @@ def bin_splats(splats: Splats, size_hw: tuple[int, int]) -> Bins:
     bins = Bins(np.empty(0, np.int64), starts, slots, num_x)
     count_pairs(splats.rows, order, bins, per_tile)
     running_starts(per_tile, starts)
-    running_slots(splats, slots)
+    num_pairs = running_slots(splats, slots)
+    if num_pairs > MAX_PAIRS:
+        raise InputError(
+            f"{splats.counts.sum()} Gaussians touch {num_pairs} tiles of one image, and {MAX_PAIRS} are the most that can "
+            "be listed: they are far too large for the view, or the camera stands inside them; check their scales"
+        )
     bins = bins._replace(pairs=np.empty(starts[-1] + 1, np.int64))
     fill_pairs(splats.rows, order, bins, per_tile)
     return bins
@@ -161,13 +172,14 @@ def running_starts(per_tile: Ints, tile_starts: Ints) -> None:
 
 
 @kernel
-def running_slots(splats: Splats, slots: Ints) -> None:
-    """First pair slot of each splat, in the order of rows."""
-    before = 0
+def running_slots(splats: Splats, slots: Ints) -> int:
+    """First pair slot of each splat, in the order of rows; how many slots in all."""
+    before = np.int64(0)
     for chunk in range(splats.counts.shape[0]):
         for row in range(chunk * CHUNK, chunk * CHUNK + splats.counts[chunk]):
             slots[row] = before
             before += splats.num_tiles[row]
+    return before
 
 
 @numba.njit(**INLINE)

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from gs_sim.rendering.cpu_bin import bin_splats
 from gs_sim.rendering.cpu_blend import blend
@@ -82,6 +83,7 @@ class _Rasterize(torch.autograd.Function):
         return *outputs, radii_px
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *d_outputs: Any) -> tuple[Tensor | None, ...]:
         parameters = ctx.saved_tensors  # raises if one of them was changed in place since
         d_colour, d_depth, d_opacity = (_array(d_output) for d_output in d_outputs[:3])

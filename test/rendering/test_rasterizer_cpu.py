@@ -205,6 +205,13 @@ def test_a_parameter_changed_between_forward_and_backward_is_an_error() -> None:
         colour.sum().backward()
 
 
+def test_more_pairs_than_can_be_counted_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gs_sim.rendering.cpu_bin.MAX_PAIRS", 10)
+    with pytest.raises(InputError, match="100 Gaussians touch .* tiles of one image, and 10 are the most"):
+        gaussians = concatenate([one_gaussian(scale_m=0.1)] * 100)
+        rasterize(gaussians, straight_view())
+
+
 def test_what_cannot_run_is_refused_in_a_sentence() -> None:
     gaussians, view = one_gaussian(), straight_view()
     on_meta = Views(view.intrinsics.to("meta"), view.camera_from_world.to("meta"), 41, 31)
