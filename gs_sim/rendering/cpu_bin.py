@@ -5,7 +5,7 @@ and in the same order whatever the number of threads. Nearly all splats span at 
 those take no branch, since where a branch goes could not be foreseen.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
@@ -172,7 +172,7 @@ def running_starts(per_tile: Ints, tile_starts: Ints) -> None:
 
 
 @kernel
-def running_slots(splats: Splats, slots: Ints) -> int:
+def running_slots(splats: Splats, slots: Ints) -> Any:
     """First pair slot of each splat, in the order of rows; how many slots in all."""
     before = np.int64(0)
     for chunk in range(splats.counts.shape[0]):

@@ -207,8 +207,8 @@ def test_a_parameter_changed_between_forward_and_backward_is_an_error() -> None:
 
 def test_more_pairs_than_can_be_counted_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gs_sim.rendering.cpu_bin.MAX_PAIRS", 10)
+    gaussians = concatenate([one_gaussian(scale_m=0.1)] * 100)
     with pytest.raises(InputError, match="100 Gaussians touch .* tiles of one image, and 10 are the most"):
-        gaussians = concatenate([one_gaussian(scale_m=0.1)] * 100)
         rasterize(gaussians, straight_view())
 
 
