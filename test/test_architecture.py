@@ -26,9 +26,10 @@ MAY_IMPORT = {
     "simulation": CORE,
     "evaluation": CORE,
     "training": CORE | {"sources", "reconstruction", "evaluation"},
-    "benchmark": CORE | {"sources", "reconstruction", "simulation", "evaluation", "training"},
-    "nodes": CORE | {"sources", "reconstruction", "simulation", "evaluation", "training"},
-    "cli": CORE | {"sources", "reconstruction", "simulation", "evaluation", "training", "benchmark"},
+    "jobs": CORE | {"sources", "reconstruction", "evaluation"},
+    "benchmark": CORE | {"sources", "reconstruction", "simulation", "evaluation", "training", "jobs"},
+    "nodes": CORE | {"sources", "reconstruction", "simulation", "evaluation", "training", "jobs"},
+    "cli": CORE | {"sources", "reconstruction", "simulation", "evaluation", "training", "jobs", "benchmark"},
 }
 """Who may import whom; ARCHITECTURE.md shows the same table. A layer may always import itself."""
 

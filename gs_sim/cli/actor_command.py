@@ -5,10 +5,10 @@ import csv
 import math
 from pathlib import Path
 
-from gs_sim.cli.scene_folder import REPORT, read_report, write_json
 from gs_sim.cli.terminal import say
 from gs_sim.cli.values import refuse_unbuilt
 from gs_sim.errors import InputError
+from gs_sim.jobs.scene_folder import REPORT, read_report, write_json
 from gs_sim.scene.editing import insert_actor
 from gs_sim.scene.placement import Place, compose, place_actor, standing_path
 from gs_sim.scene.ply import load_ply

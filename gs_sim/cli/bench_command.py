@@ -3,8 +3,8 @@
 import argparse
 import importlib
 
-from gs_sim.cli.hardware import choose_device, describe_hardware
-from gs_sim.cli.scene_folder import write_json
+from gs_sim.jobs.hardware import choose_device, describe_hardware
+from gs_sim.jobs.scene_folder import write_json
 
 
 def run(arguments: argparse.Namespace) -> int:

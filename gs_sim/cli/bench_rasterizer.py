@@ -3,8 +3,8 @@
 import argparse
 
 from gs_sim.benchmark.rasterizer import RasterizerBenchmarkSettings, RasterizerCase, run_rasterizer_benchmark
-from gs_sim.cli.hardware import choose_device, describe_hardware
 from gs_sim.cli.terminal import say
+from gs_sim.jobs.hardware import choose_device, describe_hardware
 
 HEAD = (
     f"{'Gaussians':>10}{'image':>11}{'images/s':>10}{'fwd+bwd/s':>11}{'bwd/fwd':>9}"

@@ -6,8 +6,8 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from gs_sim.benchmark.reconstruct import QualityAt, run_reconstruct_benchmark, with_budget
-from gs_sim.cli.hardware import choose_device, describe_hardware, peak_memory_mb
 from gs_sim.cli.terminal import say, warn
+from gs_sim.jobs.hardware import choose_device, describe_hardware, peak_memory_mb
 from gs_sim.reconstruction.reconstruct import ReconstructionSettings
 from gs_sim.sources.bag import open_bag
 from gs_sim.sources.bag_settings import BagSettings

@@ -5,8 +5,8 @@ import time
 from dataclasses import asdict
 
 from gs_sim.benchmark.street import run_street_benchmark
-from gs_sim.cli.hardware import choose_device, describe_hardware
 from gs_sim.cli.terminal import say
+from gs_sim.jobs.hardware import choose_device, describe_hardware
 from gs_sim.sources.street.settings import StreetSettings
 
 NUM_IMAGES = 10

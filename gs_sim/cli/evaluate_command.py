@@ -2,15 +2,15 @@
 
 import argparse
 
-from gs_sim.cli.hardware import choose_device, describe_hardware
-from gs_sim.cli.recordings import open_recording_of
-from gs_sim.cli.scene_folder import open_scene, write_json
 from gs_sim.cli.terminal import ProgressDisplay, say, warn
 from gs_sim.evaluation.evaluate import EvaluationSettings, FrameComparison, evaluate
 from gs_sim.evaluation.pictures import PictureBook
 from gs_sim.evaluation.report import ReportSource, report_page
 from gs_sim.evaluation.summary import Evaluation, Summary, evaluation_document
 from gs_sim.evaluation.video import write_atomically
+from gs_sim.jobs.hardware import choose_device, describe_hardware
+from gs_sim.jobs.recordings import open_recording_of
+from gs_sim.jobs.scene_folder import open_scene, write_json
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -23,7 +23,7 @@ def run(arguments: argparse.Namespace) -> int:
         width_px=arguments.width or folder.width_px,
     )
     book = PictureBook()
-    with ProgressDisplay() as display, open_recording_of(folder, arguments.bag) as recording:
+    with ProgressDisplay() as display, open_recording_of(folder, arguments.bag, _note) as recording:
 
         def on_frame(comparison: FrameComparison, done: int, total: int) -> None:
             book.add(comparison)
@@ -46,6 +46,10 @@ def run(arguments: argparse.Namespace) -> int:
         warn(f"{count} skipped: {sentence}")
     say(f"The report is {report}")
     return 0
+
+
+def _note(sentence: str) -> None:
+    warn(f"note: {sentence}")
 
 
 def _print(evaluation: Evaluation) -> None:

@@ -14,9 +14,10 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the summary; a bag that is not ready ends like any other refusal."""
     settings = BagSettings()
     if arguments.config is not None:
-        from gs_sim.cli.settings import CommandSettings  # brings all of reconstruction, which takes seconds
+        # brings all of reconstruction, which takes seconds
+        from gs_sim.jobs.reconstruct_bag import ReconstructBagSettings
 
-        settings = load_config(arguments.config, CommandSettings()).bag
+        settings = load_config(arguments.config, ReconstructBagSettings()).bag
     summary = inspect_bag(arguments.bag, settings)
     if arguments.json:
         say(json.dumps(summary_as_dict(summary), indent=1, allow_nan=False))

@@ -98,7 +98,7 @@ def _declare_reconstruct(commands: "Commands") -> None:
     parser.add_argument("--cameras", type=values.names, metavar="A,B", help="default: all but off_*")
     parser.add_argument("--width", type=values.positive, metavar="PX", help="reduce images to this width")
     parser.add_argument("--holdout", type=values.positive, metavar="K", help="keep out frames with i %% K == K // 2")
-    parser.add_argument("--poses", choices=("bag", "lidar", "ggrt"), default="bag", help="where the path comes from")
+    parser.add_argument("--poses", choices=("bag", "lidar", "ggrt"), help="where the path comes from; default: bag")
     parser.add_argument("--init", choices=("lidar", "pixelgaussian", "lidar+pixelgaussian"), help="default: lidar")
     parser.add_argument("--max-gaussians", type=values.positive, metavar="N")
     _add_device(parser)

@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt8
 
-from gs_sim.cli.hardware import choose_device
-from gs_sim.cli.scene_folder import SceneFolder, open_scene
 from gs_sim.cli.terminal import ProgressDisplay, say
 from gs_sim.errors import InputError, StorageError
 from gs_sim.evaluation.video import write_png, write_video
 from gs_sim.evaluation.virtual_drive import RigOffset, drive_stamps_ns, even_camera, render_drive
 from gs_sim.geometry.camera import resize_camera
 from gs_sim.geometry.rig import MountedCamera
+from gs_sim.jobs.hardware import choose_device
+from gs_sim.jobs.scene_folder import SceneFolder, open_scene
 
 FALLBACK_RATE_HZ = 10.0
 """For scenes that do not say how fast their cameras were."""

@@ -1,19 +1,18 @@
-"""Bags as commands open them: as configured, along their own path or along one found by LiDAR odometry.
+"""Bags as jobs open them: as configured, along their own path or along one found by LiDAR odometry.
 
 Frames that a found path does not reach are left out and the others renumbered, on which the
 held-out protocol counts. Their stamps go into report.json, so that whoever judges the scene
 later numbers the frames in the same way.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from gs_sim.cli.scene_folder import REPORT, SceneFolder
-from gs_sim.cli.terminal import warn
 from gs_sim.config import override
 from gs_sim.errors import InputError
+from gs_sim.jobs.scene_folder import REPORT, SceneFolder
 from gs_sim.sensing.lidar_odometry import estimate_trajectory
 from gs_sim.sensing.recording import Recording
 from gs_sim.sensing.reposed import ReposedRecording, with_trajectory
@@ -22,8 +21,10 @@ from gs_sim.sources.bag_settings import BagSettings
 
 
 @contextmanager
-def open_recording(bag: Path, settings: BagSettings, poses: str) -> Iterator[Recording]:
+def open_recording(bag: Path, settings: BagSettings, poses: str, note: Callable[[str], None]) -> Iterator[Recording]:
     """Open a bag with its own poses (`bag`), or with poses found by LiDAR odometry (`lidar`).
+
+    `note` is told the sentences about choices made while opening.
 
     Raises:
         GsSimError: the bag cannot be read, or lacks what is needed.
@@ -31,7 +32,7 @@ def open_recording(bag: Path, settings: BagSettings, poses: str) -> Iterator[Rec
     is_lidar = poses == "lidar"
     with open_bag(bag, replace(settings, needs_poses=False) if is_lidar else settings) as recording:
         for sentence in recording.warnings:
-            warn(f"note: {sentence}")
+            note(sentence)
         yield _reposed(recording, bag) if is_lidar else recording
 
 
@@ -42,8 +43,10 @@ def _reposed(recording: Recording, bag: Path) -> Recording:
 
 
 @contextmanager
-def open_recording_of(folder: SceneFolder, bag: Path) -> Iterator[Recording]:
+def open_recording_of(folder: SceneFolder, bag: Path, note: Callable[[str], None]) -> Iterator[Recording]:
     """Open the bag that a scene is judged against, read and numbered as it was when the scene was made.
+
+    `note` is told the sentences about choices made while opening.
 
     Raises:
         GsSimError: the bag cannot be read, or lacks what is needed.
@@ -54,7 +57,7 @@ def open_recording_of(folder: SceneFolder, bag: Path) -> Iterator[Recording]:
     is_lidar = folder.report.get("poses") == "lidar"
     with open_bag(bag, replace(settings, needs_poses=False) if is_lidar else settings) as recording:
         for sentence in recording.warnings:
-            warn(f"note: {sentence}")
+            note(sentence)
         yield _without(recording, folder.report.get("frames_left_out")) if is_lidar else recording
 
 
