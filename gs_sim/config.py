@@ -4,10 +4,13 @@ Each stage keeps one dataclass of settings beside its code, every field with a d
 the values of a user are laid over such defaults; what does not fit is refused by name.
 """
 
+import ast
 import contextlib
+import inspect
 import math
+import textwrap
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 from types import UnionType
@@ -18,6 +21,50 @@ import yaml
 from gs_sim.errors import ConfigError, InputError
 
 Config = TypeVar("Config")
+
+
+@dataclass(frozen=True)
+class Range:
+    """Bounds of a number, both allowed: `rate_hz: Annotated[float, Range(0, 1000)] = 10.0`."""
+
+    low: float | int
+    high: float | int
+
+
+def ranges_of(config_type: type) -> dict[str, Range]:
+    """The bounds of those fields of a dataclass that state some."""
+    hints = get_type_hints(config_type, include_extras=True)
+    found = {name: [extra for extra in get_args(hint)[1:] if isinstance(extra, Range)] for name, hint in hints.items()}
+    return {name: bounds[0] for name, bounds in found.items() if bounds}
+
+
+def check_ranges(config: object) -> None:
+    """Hold every field against its bounds; a dataclass of settings calls this in `__post_init__`.
+
+    Raises:
+        ConfigError: a value lies outside.
+    """
+    for name, bounds in ranges_of(type(config)).items():
+        value = getattr(config, name)
+        if not bounds.low <= value <= bounds.high:
+            raise ConfigError(f"{name} must be between {bounds.low} and {bounds.high}, got {value}")
+
+
+def descriptions_of(config_type: type) -> dict[str, str]:
+    """What the lines below the fields of a dataclass say about them, inherited fields included."""
+    described: dict[str, str] = {}
+    for part in reversed(config_type.__mro__):
+        if not is_dataclass(part):
+            continue
+        (definition,) = ast.parse(textwrap.dedent(inspect.getsource(part))).body
+        assert isinstance(definition, ast.ClassDef)
+        for statement, after in zip(definition.body, definition.body[1:], strict=False):
+            if not (isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name)):
+                continue
+            text = after.value if isinstance(after, ast.Expr) else None
+            if isinstance(text, ast.Constant) and isinstance(text.value, str):
+                described[statement.target.id] = " ".join(text.value.split())
+    return described
 
 
 def load_config(path: Path, defaults: Config) -> Config:

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import pytest
 import yaml
 
-from gs_sim.config import load_config, override, to_dict
+from gs_sim.config import Range, check_ranges, descriptions_of, load_config, override, ranges_of, to_dict
 from gs_sim.errors import ConfigError, InputError
 
 
@@ -103,3 +103,39 @@ def test_a_missing_file_is_refused_and_an_empty_one_changes_nothing(tmp_path: Pa
         load_config(tmp_path / "none.yaml", Settings())
     (tmp_path / "empty.yaml").write_text("# nothing\n", encoding="utf-8")
     assert load_config(tmp_path / "empty.yaml", Settings()) == Settings()
+
+
+@dataclass(frozen=True)
+class Bounded:
+    """Not a description of a field."""
+
+    rate_hz: Annotated[float, Range(0, 100)] = 10.0
+    """Images per second;
+    0 renders only when asked."""
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
+
+
+@dataclass(frozen=True)
+class BoundedToo(Bounded):
+    depth_m: Annotated[int, Range(1, 2)] = 1
+    """How deep."""
+
+
+def test_bounds_are_stated_once_and_hold_at_every_door() -> None:
+    assert ranges_of(BoundedToo) == {"rate_hz": Range(0, 100), "depth_m": Range(1, 2)}
+    with pytest.raises(ConfigError, match=r"^rate_hz must be between 0 and 100, got 100.5$"):
+        Bounded(rate_hz=100.5)
+    with pytest.raises(ConfigError, match=r"^settings: depth_m must be between 1 and 2, got 3$"):
+        override(BoundedToo(), {"depth_m": 3})
+    with pytest.raises(ConfigError, match=r"rate_hz .* got nan"):
+        Bounded(rate_hz=float("nan"))
+
+
+def test_the_line_below_a_field_is_its_description_inherited_ones_too() -> None:
+    assert descriptions_of(BoundedToo) == {
+        "rate_hz": "Images per second; 0 renders only when asked.",
+        "depth_m": "How deep.",
+    }

@@ -7,12 +7,13 @@ import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Annotated
 
 import torch
 from jaxtyping import Float32
 from torch import Tensor
 
-from gs_sim.errors import ConfigError
+from gs_sim.config import Range, check_ranges
 from gs_sim.geometry.pose import inverse
 from gs_sim.reconstruction.densify import DensifySettings, ScreenGradients, densify, prune
 from gs_sim.reconstruction.losses import depth_loss, l1_loss, ssim_loss
@@ -42,13 +43,13 @@ from gs_sim.scene.scene import Scene
 class OptimiseSettings:
     """What is optimised, for how long and how strongly."""
 
-    steps: int = 6000
+    steps: Annotated[int, Range(1, 10_000_000)] = 6000
     """Renderings of one training view each; more is better and slower. Ignored where a budget is set."""
-    budget_s: float = 0.0
+    budget_s: Annotated[float, Range(0, 1_000_000)] = 0.0
     """Wall time of the refining loop in seconds; 0 lets `steps` decide."""
-    sh_degree: int = 1
+    sh_degree: Annotated[int, Range(0, 3)] = 1
     """Degree of the spherical harmonics, 0 (no view dependence) to 3."""
-    ssim_weight: float = 0.2
+    ssim_weight: Annotated[float, Range(0, 1)] = 0.2
     """Share of the SSIM loss beside L1."""
     depth_weight: float = 0.05
     """Weight of the LiDAR depth loss; 0 leaves it out."""
@@ -68,14 +69,7 @@ class OptimiseSettings:
     poses: PoseSettings = field(default_factory=PoseSettings)
 
     def __post_init__(self) -> None:
-        if self.steps < 1:
-            raise ConfigError(f"optimise.steps must be at least 1, got {self.steps}")
-        if self.budget_s < 0:
-            raise ConfigError(f"optimise.budget_s must not be negative, got {self.budget_s}")
-        if not 0 <= self.sh_degree <= 3:
-            raise ConfigError(f"optimise.sh_degree must be 0 to 3, got {self.sh_degree}")
-        if not 0 <= self.ssim_weight <= 1:
-            raise ConfigError(f"optimise.ssim_weight must be between 0 and 1, got {self.ssim_weight}")
+        check_ranges(self)
 
 
 @dataclass(frozen=True)

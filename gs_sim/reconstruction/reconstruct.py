@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 
+from gs_sim.config import Range, check_ranges
 from gs_sim.errors import ConfigError, MissingFeatureError
 from gs_sim.reconstruction.cloud import with_lidar_depth
 from gs_sim.reconstruction.correct_path import PathSettings, correct_path
@@ -25,11 +26,11 @@ class ReconstructionSettings:
 
     cameras: tuple[str, ...] = ()
     """Camera names; empty takes all but ground-truth ones (`off_*`)."""
-    width_px: int = 0
+    width_px: Annotated[int, Range(0, 100_000)] = 0
     """Images are reduced to this width; 0 keeps their size."""
-    holdout: int = 0
+    holdout: Annotated[int, Range(0, 1_000_000)] = 0
     """K keeps frames with index % K == K // 2 out for evaluation; 0 uses all."""
-    max_gaussians: int = 400_000
+    max_gaussians: Annotated[int, Range(1000, 100_000_000)] = 400_000
     """Upper bound on Gaussians; more is sharper, slower and larger."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to optimise; auto takes a CUDA device if there is one."""
@@ -40,12 +41,9 @@ class ReconstructionSettings:
     optimise: OptimiseSettings = field(default_factory=OptimiseSettings)
 
     def __post_init__(self) -> None:
-        if self.width_px < 0 or self.holdout < 0:
-            raise ConfigError(f"width_px and holdout must not be negative, got {self.width_px} and {self.holdout}")
+        check_ranges(self)
         if self.holdout == 1:
             raise ConfigError("holdout 1 would keep every frame out; use 2 or more, or 0 for none")
-        if self.max_gaussians < 1000:
-            raise ConfigError(f"max_gaussians must be at least 1000, got {self.max_gaussians}")
 
 
 @dataclass(frozen=True)
