@@ -14,6 +14,7 @@ from torch import Tensor
 from gs_sim.errors import StorageError
 from gs_sim.evaluation.evaluate import FrameComparison
 from gs_sim.evaluation.summary import FrameScore
+from gs_sim.rendering.image import to_rgb8
 
 ERROR_GAIN = 4.0
 """Errors are drawn this much brighter than they are; a quarter of the full range is already white-hot."""
@@ -93,17 +94,11 @@ def draw_picture(comparison: FrameComparison) -> Picture:
     """Draw and encode the four panels of a frame."""
     return Picture(
         score=comparison.score,
-        truth=encode_jpeg(to_bytes(comparison.truth)),
-        image=encode_jpeg(to_bytes(comparison.image)),
+        truth=encode_jpeg(to_rgb8(comparison.truth)),
+        image=encode_jpeg(to_rgb8(comparison.image)),
         error=encode_jpeg(colour_error(comparison.image, comparison.truth)),
         depth=encode_jpeg(colour_depth(comparison.depth_m, comparison.opacity)),
     )
-
-
-def to_bytes(image: Float[Tensor, "h w 3"]) -> UInt8[np.ndarray, "h w 3"]:
-    """Round an image of [0, 1] to 8 bit; what lies outside is clamped."""
-    rounded: UInt8[np.ndarray, "h w 3"] = (image.clamp(0, 1) * 255).round().to(torch.uint8).numpy()
-    return rounded
 
 
 def colour_error(image: Float[Tensor, "h w 3"], truth: Float[Tensor, "h w 3"]) -> UInt8[np.ndarray, "h w 3"]:

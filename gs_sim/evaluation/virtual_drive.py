@@ -9,11 +9,11 @@ import torch
 from jaxtyping import Float64, UInt8
 from torch import Tensor
 
-from gs_sim.evaluation.pictures import to_bytes
 from gs_sim.evaluation.rig_path import rig_pose_at
 from gs_sim.geometry.camera import Camera
 from gs_sim.geometry.pose import pose_from
 from gs_sim.geometry.trajectory import Trajectory
+from gs_sim.rendering.image import to_rgb8
 from gs_sim.rendering.render import render
 from gs_sim.scene.scene import Scene
 
@@ -68,4 +68,4 @@ def render_drive(
         world_from_camera = rig_pose_at(scene.world_from_rig, stamp_ns) @ rig_from_displaced
         with torch.no_grad():
             rendering = render(scene, camera, world_from_camera, stamp_ns)
-        yield to_bytes(rendering.colour[0].cpu())
+        yield to_rgb8(rendering.colour[0])

@@ -55,40 +55,66 @@ def image(frame_id: str, stamp_ns: int, rgb: UInt8[Tensor, "h w 3"]) -> Any:
 
 def compressed_image(frame_id: str, stamp_ns: int, rgb: UInt8[Tensor, "h w 3"], encoding: ImageEncoding) -> Any:
     """A `sensor_msgs/CompressedImage`, JPEG or PNG, named as image_transport names it."""
-    bgr = cv2.cvtColor(np.ascontiguousarray(rgb.cpu().numpy()), cv2.COLOR_RGB2BGR)
-    options = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY] if encoding == "jpeg" else []
-    is_encoded, data = cv2.imencode(f".{encoding}", bgr, options)
-    if not is_encoded:
-        raise InputError(f"an image of {rgb.shape[1]}x{rgb.shape[0]} px cannot be encoded as {encoding}")
     return message(
         "sensor_msgs/msg/CompressedImage",
         header=header(frame_id, stamp_ns),
-        format=f"rgb8; {encoding} compressed bgr8",
-        data=data.reshape(-1),
+        format=compressed_format(encoding),
+        data=encode_image(np.ascontiguousarray(rgb.cpu().numpy()), encoding),
     )
 
 
+def compressed_format(encoding: ImageEncoding) -> str:
+    """What image_transport writes into `CompressedImage.format` for colour images."""
+    return f"rgb8; {encoding} compressed bgr8"
+
+
+def encode_image(
+    rgb: UInt8[np.ndarray, "h w 3"], encoding: ImageEncoding, jpeg_quality: int = JPEG_QUALITY
+) -> UInt8[np.ndarray, "n"]:
+    """Compress an image as JPEG or PNG.
+
+    Raises:
+        InputError: it has a size that the format cannot have.
+    """
+    options = [cv2.IMWRITE_JPEG_QUALITY, jpeg_quality] if encoding == "jpeg" else []
+    is_encoded, data = cv2.imencode(f".{encoding}", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), options)
+    if not is_encoded:
+        raise InputError(f"an image of {rgb.shape[1]}x{rgb.shape[0]} px cannot be encoded as {encoding}")
+    encoded: UInt8[np.ndarray, "n"] = data.reshape(-1)
+    return encoded
+
+
 def camera_info(frame_id: str, stamp_ns: int, camera: Camera) -> Any:
-    """A `sensor_msgs/CameraInfo`; a camera without a lens is a plumb_bob with five zeros, as drivers write it."""
-    cx, cy = camera.cx - 0.5, camera.cy - 0.5
-    intrinsic = [camera.fx, 0.0, cx, 0.0, camera.fy, cy, 0.0, 0.0, 1.0]
-    projection = [camera.fx, 0.0, cx, 0.0, 0.0, camera.fy, cy, 0.0, 0.0, 0.0, 1.0, 0.0]
-    has_lens = camera.lens != "none"
+    """A `sensor_msgs/CameraInfo`; see `camera_info_fields`."""
     region = message("sensor_msgs/msg/RegionOfInterest", x_offset=0, y_offset=0, height=0, width=0, do_rectify=False)
     return message(
         "sensor_msgs/msg/CameraInfo",
         header=header(frame_id, stamp_ns),
-        height=camera.height_px,
-        width=camera.width_px,
-        distortion_model=camera.lens if has_lens else "plumb_bob",
-        d=np.array(camera.coefficients if has_lens else [0.0] * 5, dtype=np.float64),
-        k=np.array(intrinsic, dtype=np.float64),
-        r=np.eye(3).reshape(-1),
-        p=np.array(projection, dtype=np.float64),
         binning_x=0,
         binning_y=0,
         roi=region,
+        **camera_info_fields(camera),
     )
+
+
+def camera_info_fields(camera: Camera) -> dict[str, Any]:
+    """What a `sensor_msgs/CameraInfo` says of a camera, by field.
+
+    A camera without a lens is a plumb_bob with five zeros, as drivers write it.
+    """
+    cx, cy = camera.cx - 0.5, camera.cy - 0.5
+    intrinsic = [camera.fx, 0.0, cx, 0.0, camera.fy, cy, 0.0, 0.0, 1.0]
+    projection = [camera.fx, 0.0, cx, 0.0, 0.0, camera.fy, cy, 0.0, 0.0, 0.0, 1.0, 0.0]
+    has_lens = camera.lens != "none"
+    return {
+        "height": camera.height_px,
+        "width": camera.width_px,
+        "distortion_model": camera.lens if has_lens else "plumb_bob",
+        "d": np.array(camera.coefficients if has_lens else [0.0] * 5, dtype=np.float64),
+        "k": np.array(intrinsic, dtype=np.float64),
+        "r": np.eye(3).reshape(-1),
+        "p": np.array(projection, dtype=np.float64),
+    }
 
 
 def point_cloud(frame_id: str, sweep: Sweep) -> Any:

@@ -10,9 +10,9 @@ import pytest
 from small_drive import SmallDrive, write_drive
 from tiny_world import TinyWorld
 
-from gs_sim.cli import recordings
 from gs_sim.cli.main import main
 from gs_sim.geometry.trajectory import Trajectory
+from gs_sim.jobs import recordings
 from gs_sim.reconstruction import optimise
 from gs_sim.scene.ply import save_ply
 from gs_sim.scene.storage import load_scene

@@ -1,0 +1,92 @@
+"""How a node process lives: start, spin, and leave with rc 0 on Ctrl-C and SIGTERM, no thread behind it."""
+
+import logging
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import rclpy
+from rclpy.executors import MultiThreadedExecutor
+from rclpy.logging import get_logger
+from rclpy.node import Node
+
+from gs_sim.errors import GsSimError
+from gs_sim.nodes.guard import guarded
+
+REFUSED = 2
+NUM_THREADS = 4
+"""One for a long service, one for the action that may be beside it, the rest for topics and parameters."""
+
+LEVELS = {logging.DEBUG: "debug", logging.INFO: "info", logging.WARNING: "warning", logging.ERROR: "error"}
+
+
+class CoreNode(Node):
+    """A node with things to end before it goes: worker threads, processes, open files."""
+
+    exit_code = 0
+
+    def close(self) -> None:
+        """End them; called once, from the main thread, when nothing is spun any more. Long callbacks must return soon."""
+
+
+class ToRosLog(logging.Handler):
+    """Passes what the core logs on to the log of a node."""
+
+    def __init__(self, node: Node) -> None:
+        super().__init__()
+        self._logger = node.get_logger()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Log one record at its own level."""
+        level = max((level for level in LEVELS if level <= record.levelno), default=logging.DEBUG)
+        # rclpy remembers the level of each place that logs, so each level needs a place of its own
+        log: dict[int, Callable[[str], Any]] = {
+            logging.DEBUG: lambda text: self._logger.debug(text),  # noqa: PLW0108
+            logging.INFO: lambda text: self._logger.info(text),  # noqa: PLW0108
+            logging.WARNING: lambda text: self._logger.warning(text),  # noqa: PLW0108
+            logging.ERROR: lambda text: self._logger.error(text),  # noqa: PLW0108
+        }
+        log[level](record.getMessage())
+
+
+def run_node(make: Callable[[], CoreNode], arguments: Sequence[str] | None = None) -> int:
+    """Make a node, spin it until somebody says stop, and return the exit code.
+
+    What the node refuses at its start is logged as one sentence, and the code is 2.
+    """
+    rclpy.init(args=list(sys.argv if arguments is None else arguments))
+    try:
+        return _live(make())
+    except GsSimError as error:
+        get_logger("gs_sim").fatal(" ".join(str(error).split()))
+        return REFUSED
+    except KeyboardInterrupt:
+        return 0
+    except RuntimeError:
+        # SIGTERM while the node was being made: rclpy refuses to go on without its context
+        if rclpy.ok():
+            raise
+        return 0
+    finally:
+        rclpy.try_shutdown()
+
+
+def _live(node: CoreNode) -> int:
+    executor = MultiThreadedExecutor(NUM_THREADS)
+    handler = ToRosLog(node)
+    core = logging.getLogger("gs_sim")
+    core.addHandler(handler)
+    core.setLevel(logging.INFO)
+    executor.add_node(node)
+    spin_once = guarded(executor.spin_once)
+    try:
+        while rclpy.ok():
+            spin_once()
+    except KeyboardInterrupt:
+        pass
+    finally:
+        node.close()
+        executor.shutdown()
+        core.removeHandler(handler)
+        node.destroy_node()
+    return node.exit_code
