@@ -1,19 +1,23 @@
-# make setup | demo | test | lint | bench | clean
+# make setup | demo | test | test-jazzy | lint | bench | clean
 # Every target sets up what it needs. PYTHON= and TORCH_INDEX= are described in .ci/setup.
 
 BIN := .venv/bin
 READY := .venv/.ready
 JOBS ?= 2
 TESTS ?= test
-INTERFACES := $(shell find gs_sim_msgs -type f)
+INTERFACES := $(shell find gs_sim_msgs test/ros_interfaces -type f)
+JAZZY := .venv-jazzy
 export PYTHON TORCH_INDEX
 
-.PHONY: setup demo test lint bench clean
+.PHONY: setup demo test test-jazzy lint bench clean
 
 setup: $(READY)
 
 # The lock keeps two makes from installing into one environment at the same time.
-$(READY): .ci/setup setup.py setup.cfg constraints.txt $(INTERFACES)
+$(READY) $(JAZZY)/.ready: export ENVIRONMENT = $(@D)
+$(JAZZY)/.ready: export ROS_PINS = .ci/constraints-jazzy.txt
+$(JAZZY)/.ready: .ci/constraints-jazzy.txt
+$(READY) $(JAZZY)/.ready: .ci/setup setup.py setup.cfg constraints.txt $(INTERFACES)
 	@if command -v flock >/dev/null; then flock .ci/setup .ci/setup; else .ci/setup; fi
 	@touch $@
 
@@ -31,6 +35,10 @@ demo: setup
 test: setup
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) $(TESTS)
 
+# What talks over ROS 2 once more, on the oldest distribution that has wheels, in an environment of its own.
+test-jazzy: $(JAZZY)/.ready
+	$(JAZZY)/bin/python -m pytest -m ros test/nodes
+
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -41,4 +49,4 @@ bench: setup
 	$(BIN)/gs-sim bench reconstruct
 
 clean:
-	rm -rf .venv build install log demo *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv $(JAZZY) build install log demo *.egg-info .pytest_cache .mypy_cache .ruff_cache
