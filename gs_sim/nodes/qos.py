@@ -5,6 +5,7 @@ transport. A subscription asks for what its publishers offer, as rosbag2 does: a
 from a best-effort publisher.
 """
 
+import threading
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -38,12 +39,13 @@ def latched(depth: int = 1) -> QoSProfile:
 
 
 class Inputs:
-    """The subscriptions of a node, each made anew when its publishers offer something else."""
+    """The subscriptions of a node, each made anew when its publishers offer something else; any thread may use it."""
 
     def __init__(self, node: Node, reliability: Reliability, group: CallbackGroup | None = None) -> None:
         self._node, self._reliability, self._group = node, reliability, group
         self._wanted: list[tuple[Any, str, Callable[..., None], dict[str, Any]]] = []
         self._open: dict[int, tuple[str, Any]] = {}
+        self._lock = threading.Lock()
         self._timer = node.create_timer(LOOK_EVERY_S, self._look, clock=steady_clock())
 
     def add(self, message_type: Any, topic: str, callback: Callable[..., None], **options: Any) -> None:
@@ -51,18 +53,24 @@ class Inputs:
 
         `options` are `depth` (default 10), `is_latched` (for /tf_static) and `raw` (the callback gets bytes).
         """
-        self._wanted.append((message_type, topic, callback, options))
+        with self._lock:
+            self._wanted.append((message_type, topic, callback, options))
         self._look()
 
     def close(self) -> None:
         """End all subscriptions."""
-        self._timer.cancel()
-        for _, subscription in self._open.values():
-            self._node.destroy_subscription(subscription)
-        self._open.clear()
-        self._wanted.clear()
+        self._node.destroy_timer(self._timer)
+        with self._lock:
+            for _, subscription in self._open.values():
+                self._node.destroy_subscription(subscription)
+            self._open.clear()
+            self._wanted.clear()
 
     def _look(self) -> None:
+        with self._lock:
+            self._subscribe()
+
+    def _subscribe(self) -> None:
         for index, (message_type, topic, callback, options) in enumerate(self._wanted):
             reliability = self._offered(topic)
             known = self._open.get(index)

@@ -37,7 +37,7 @@ class ToRosLog(logging.Handler):
         self._logger = node.get_logger()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Log one record at its own level."""
+        """Log one record at its own level, with its traceback if it has one."""
         level = max((level for level in LEVELS if level <= record.levelno), default=logging.DEBUG)
         # rclpy remembers the level of each place that logs, so each level needs a place of its own
         log: dict[int, Callable[[str], Any]] = {
@@ -46,7 +46,7 @@ class ToRosLog(logging.Handler):
             logging.WARNING: lambda text: self._logger.warning(text),  # noqa: PLW0108
             logging.ERROR: lambda text: self._logger.error(text),  # noqa: PLW0108
         }
-        log[level](record.getMessage())
+        log[level](self.format(record))
 
 
 def run_node(make: Callable[[], CoreNode], arguments: Sequence[str] | None = None) -> int:

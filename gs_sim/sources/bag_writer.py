@@ -158,18 +158,25 @@ class BagWriter:
         header = bag_messages.header(frame_id, stamp_ns)
         self._write(topic, stamp_ns, bag_messages.detections(header, boxes))
 
-    def _write(self, topic: str, stamp_ns: int, message: Any) -> None:
-        self._write_pending_static(stamp_ns)
-        type_name = message.__msgtype__
+    def write_serialized(self, topic: str, type_name: str, stamp_ns: int, data: bytes | memoryview) -> None:
+        """Write a message that is serialized already (CDR), as a live subscription receives it.
+
+        `type_name` is one of the types that `message_types` knows.
+        """
         with self._storage_errors():
             assert self._writer is not None, "a BagWriter is used inside its `with` block"
             if topic not in self._connections:
-                is_latched = topic == "/tf_static"
+                is_latched = topic.endswith("/tf_static")
                 durability = QosDurability.TRANSIENT_LOCAL if is_latched else QosDurability.VOLATILE
                 self._connections[topic] = self._writer.add_connection(
                     topic, type_name, typestore=ros2_types(), offered_qos_profiles=[qos(durability)]
                 )
-            self._writer.write(self._connections[topic], stamp_ns, ros2_types().serialize_cdr(message, type_name))
+            self._writer.write(self._connections[topic], stamp_ns, data)
+
+    def _write(self, topic: str, stamp_ns: int, message: Any) -> None:
+        self._write_pending_static(stamp_ns)
+        type_name = message.__msgtype__
+        self.write_serialized(topic, type_name, stamp_ns, ros2_types().serialize_cdr(message, type_name))
 
     def _write_pending_static(self, stamp_ns: int) -> None:
         pending, self._pending_static = self._pending_static, []
