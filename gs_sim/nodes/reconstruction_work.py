@@ -116,29 +116,33 @@ def work_and_report(order: ReconstructionOrder, pipe: "Connection[object, object
     core = logging.getLogger("gs_sim")
     core.setLevel(logging.INFO)
     core.addHandler(_LogThroughPipe(reporter))
+    outcome: Scores | Refused
     try:
-        _reconstruct(order, reporter)
+        outcome = _reconstruct(order, reporter)
     except GsSimError as error:
-        reporter.send(Refused(str(error)))
+        outcome = Refused(str(error))
     except MemoryError as error:
-        reporter.send(Refused(f"memory ran out ({error}); {MEMORY_HINT}"))
+        outcome = Refused(f"memory ran out ({error}); {MEMORY_HINT}")
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # nothing is left to tidy up
+    reporter.send(outcome)
 
 
-def _reconstruct(order: ReconstructionOrder, reporter: _Reporter) -> None:
+def _reconstruct(order: ReconstructionOrder, reporter: _Reporter) -> Scores:
     assert order.bag is not None
     hooks = Hooks(time.perf_counter, reporter.progress)
     job = reconstruct_bag(
         order.bag, order.output, order.settings, hooks, lambda text: reporter.send(Note(logging.INFO, text))
     )
     reporter.send(Finished(job.seconds, job.result.seconds_refine, job.result.num_gaussians, job.skipped))
-    device, scores = job.result.device, Scores()
+    device = job.result.device
     del job  # its scene has another copy of every Gaussian
-    if order.settings.holdout:
-        try:
-            scores = _judge(order, device, reporter)
-        except GsSimError as error:
-            reporter.send(Note(logging.WARNING, f"the scene was saved, but could not be judged: {error}"))
-    reporter.send(scores)
+    if not order.settings.holdout:
+        return Scores()
+    try:
+        return _judge(order, device, reporter)
+    except GsSimError as error:
+        reporter.send(Note(logging.WARNING, f"the scene was saved, but could not be judged: {error}"))
+        return Scores()
 
 
 def _judge(order: ReconstructionOrder, device: str, reporter: _Reporter) -> Scores:
