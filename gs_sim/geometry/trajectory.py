@@ -1,5 +1,6 @@
 """A moving frame: poses at known times, interpolated between them, never silently beyond them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -60,10 +61,36 @@ def poses_at(
     after = torch.searchsorted(known, stamps_ns).clamp(1, len(known) - 1)
     before = after - 1
     fraction = (stamps_ns - known[before]).double() / (known[after] - known[before]).double()
-    start, end = trajectory.poses[before], trajectory.poses[after]
+    return between(trajectory.poses[before], trajectory.poses[after], fraction)
+
+
+def between(
+    start: Float64[Tensor, "n 4 4"], end: Float64[Tensor, "n 4 4"], fraction: Float64[Tensor, "n"]
+) -> Float64[Tensor, "n 4 4"]:
+    """Poses between two, or beyond them: translation linearly, rotation by slerp."""
     translation = torch.lerp(start[:, :3, 3], end[:, :3, 3], fraction[:, None])
-    quaternion = slerp(quaternion_from_rotation(start[:, :3, :3]), quaternion_from_rotation(end[:, :3, :3]), fraction)
+    quaternions = quaternion_from_rotation(torch.stack([start[:, :3, :3], end[:, :3, :3]]))
+    quaternion = slerp(quaternions[0], quaternions[1], fraction)
     return pose_from(rotation_from_quaternion(quaternion), translation)
+
+
+def poses_of(trajectories: Sequence[Trajectory], stamp_ns: int) -> Float64[Tensor, "n 4 4"]:
+    """Where several moving frames are at one moment, each held at the ends of its path.
+
+    One computation for all: with tens of actors, one after the other would take as long as drawing them.
+    """
+    if not trajectories:
+        return torch.zeros(0, 4, 4, dtype=torch.float64)
+    starts, ends, fractions = [], [], []
+    for trajectory in trajectories:
+        known = trajectory.stamps_ns
+        after = min(max(int(torch.searchsorted(known, stamp_ns)), 1), len(known) - 1)
+        before = max(after - 1, 0)
+        starts.append(trajectory.poses[before])
+        ends.append(trajectory.poses[after])
+        span_ns = int(known[after] - known[before])
+        fractions.append(min(max((stamp_ns - int(known[before])) / span_ns, 0.0), 1.0) if span_ns else 0.0)
+    return between(torch.stack(starts), torch.stack(ends), torch.tensor(fractions, dtype=torch.float64))
 
 
 def pose_at(trajectory: Trajectory, stamp_ns: int, max_extrapolation_ns: int = 0) -> Float64[Tensor, "4 4"]:

@@ -47,8 +47,10 @@ class SensorSimSettings:
     """How long a step waits for the pose of its moment from outside, before it fails (with publish_clock)."""
     jpeg_quality: Annotated[int, Range(1, 100)] = 90
     """Quality of the compressed images."""
-    max_image_mpx: Annotated[float, Range(0.001, 1000)] = 50.0
+    max_image_mpx: Annotated[float, Range(0.001, 1000)] = 10.0
     """Larger images, in megapixels, are refused."""
+    max_cloud_points: Annotated[int, Range(0, 10_000_000)] = 200_000
+    """At most this many Gaussian centres are published for RViz."""
 
     def __post_init__(self) -> None:
         check_ranges(self)

@@ -12,6 +12,7 @@ from gs_sim.geometry.camera import Camera, intrinsic_matrix
 from gs_sim.geometry.pose import inverse
 from gs_sim.geometry.warp import pinhole_covering, warp_image
 from gs_sim.rendering.rasterize import Backend, Rendering, Views, rasterize
+from gs_sim.scene.gaussians import Gaussians
 from gs_sim.scene.scene import Scene, gaussians_at
 
 
@@ -30,7 +31,17 @@ def render(
     Raises:
         MissingFeatureError: the backend cannot run here.
     """
-    gaussians = gaussians_at(scene, stamp_ns)
+    return render_gaussians(gaussians_at(scene, stamp_ns), camera, world_from_camera, backend=backend)
+
+
+def render_gaussians(
+    gaussians: Gaussians,
+    camera: Camera,
+    world_from_camera: Float64[Tensor, "4 4"],
+    *,
+    backend: Backend = "auto",
+) -> Rendering:
+    """Render one view of Gaussians that are all in the world frame; see `render`."""
     pinhole = camera if camera.is_pinhole else pinhole_covering(camera)
     views = views_of(pinhole, world_from_camera[None], gaussians.means.device)
     rendering = rasterize(gaussians, views, backend=backend)

@@ -8,7 +8,7 @@ from torch import Tensor
 from gs_sim.errors import InputError
 from gs_sim.geometry.pose import multiply_quaternions, quaternion_from_rotation, transform_points
 from gs_sim.geometry.rig import Rig
-from gs_sim.geometry.trajectory import Trajectory, pose_at
+from gs_sim.geometry.trajectory import Trajectory, poses_of
 from gs_sim.scene.actor import Actor
 from gs_sim.scene.gaussians import Gaussians, concatenate
 
@@ -58,5 +58,6 @@ def move_gaussians(a_from_b: Float[Tensor, "4 4"], gaussians_b: Gaussians) -> Ga
 def gaussians_at(scene: Scene, stamp_ns: int) -> Gaussians:
     """All Gaussians that exist at a moment, in the world frame: background, distant region, then actors in order."""
     present = [a for a in scene.actors if a.world_from_box.start_ns <= stamp_ns <= a.world_from_box.end_ns]
-    moved = [move_gaussians(pose_at(actor.world_from_box, stamp_ns), actor.gaussians_box) for actor in present]
+    poses = poses_of([actor.world_from_box for actor in present], stamp_ns)
+    moved = [move_gaussians(pose, actor.gaussians_box) for actor, pose in zip(present, poses, strict=True)]
     return concatenate([scene.background, scene.distant, *moved])

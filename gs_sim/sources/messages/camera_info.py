@@ -1,5 +1,6 @@
 """`sensor_msgs/CameraInfo` to a Camera; pixel centres move from integers to +0.5 here."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -41,6 +42,8 @@ def camera_from_info(message: Any, *, is_rectified: bool) -> Camera:
             f"the camera info is not calibrated ({message.width}x{message.height} px, fx={matrix[0]}, fy={matrix[1]}); "
             "calibrate the camera and record its camera_info"
         )
+    if not all(math.isfinite(value) for value in (*matrix, *d)):
+        raise MessageError(f"the camera info is not finite: fx, fy, cx, cy = {matrix}, d = {d}")
     lens, coefficients = ("none", ()) if is_rectified else lens_of(str(message.distortion_model), d)
     fx, fy, cx, cy = matrix
     region, width, height, left, top = message.roi, message.width, message.height, 0, 0

@@ -1,0 +1,107 @@
+"""Entities on topics: `actor_odometry` moves them; the vehicle's own pose and boxes for RViz go out."""
+
+from geometry_msgs.msg import TransformStamped, TwistWithCovariance, Vector3
+from nav_msgs.msg import Odometry
+from rclpy.node import Node
+from visualization_msgs.msg import Marker, MarkerArray
+
+from gs_sim.errors import GsSimError
+from gs_sim.nodes.conversions import (
+    header_message,
+    pose_message,
+    time_message,
+    transform_message,
+    vector_message,
+)
+from gs_sim.nodes.optional_messages import TFMessage
+from gs_sim.nodes.places import Places
+from gs_sim.nodes.qos import Inputs, stream
+from gs_sim.nodes.simulation_host import SimulationHost
+from gs_sim.simulation.entity import Motion
+from gs_sim.simulation.world import EGO
+from gs_sim.sources.messages.header import frame_id, stamp_ns
+from gs_sim.sources.messages.pose import child_frame_id
+
+MARKERS_EVERY_NS = 100_000_000
+
+
+class EntityTopics:
+    """Publishes at each moment that the host announces, and only what somebody listens to."""
+
+    def __init__(self, node: Node, host: SimulationHost, places: Places, inputs: Inputs) -> None:
+        self._node, self._host, self._places = node, host, places
+        self.settings = host.settings
+        self.num_refused = 0
+        self._boxes = node.create_publisher(MarkerArray, "~/entities", stream())
+        self._odometry = self._tf = None
+        if not host.waits_for_poses:
+            self._odometry = node.create_publisher(Odometry, "ego/odometry", stream(10))
+            if host.settings.publish_tf and TFMessage is not None:
+                self._tf = node.create_publisher(TFMessage, "/tf", stream(100))
+        self._last_boxes_ns = -MARKERS_EVERY_NS
+        inputs.add(Odometry, "actor_odometry", self._on_actor, depth=50)
+
+    def publish(self, stamp_ns: int) -> None:
+        """Say where everything is at this moment; called under the host's lock."""
+        if self._odometry is not None:
+            self._publish_ego(stamp_ns)
+        is_time = not 0 <= stamp_ns - self._last_boxes_ns < MARKERS_EVERY_NS
+        if is_time and self._boxes.get_subscription_count():
+            self._last_boxes_ns = stamp_ns
+            self._boxes.publish(self._markers(stamp_ns))
+
+    def _publish_ego(self, stamp_ns: int) -> None:
+        assert self._odometry is not None
+        simulator = self._host.simulator
+        motion = simulator.world.motion_of(EGO, simulator.now_ns)
+        fixed_from_world = simulator.world.scene.map_from_world
+        fixed_from_base = fixed_from_world @ motion.world_from_box
+        base_from_world = motion.world_from_box[:3, :3].T
+        odometry = Odometry(
+            header=header_message(self.settings.fixed_frame, stamp_ns), child_frame_id=self.settings.base_frame
+        )
+        odometry.pose.pose = pose_message(fixed_from_base)
+        odometry.twist = TwistWithCovariance()
+        odometry.twist.twist.linear = vector_message((base_from_world @ motion.velocity_mps).tolist())
+        odometry.twist.twist.angular = vector_message((base_from_world @ motion.turn_rate_radps).tolist())
+        self._odometry.publish(odometry)
+        if self._tf is not None:
+            transform: TransformStamped = transform_message(
+                self.settings.fixed_frame, self.settings.base_frame, stamp_ns, fixed_from_base
+            )
+            self._tf.publish(TFMessage(transforms=[transform]))
+
+    def _markers(self, stamp_ns: int) -> MarkerArray:
+        world, now_ns = self._host.simulator.world, self._host.simulator.now_ns
+        markers = [Marker(action=Marker.DELETEALL)]
+        for number, (entity, world_from_box) in enumerate(world.present_at(now_ns)):
+            marker = Marker(
+                header=header_message(self.settings.fixed_frame, stamp_ns),
+                ns="entities",
+                id=number,
+                type=Marker.CUBE,
+                action=Marker.ADD,
+                pose=pose_message(world.scene.map_from_world @ world_from_box),
+                scale=Vector3(x=entity.size_m[0], y=entity.size_m[1], z=entity.size_m[2]),
+                text=entity.name,
+            )
+            marker.color.r, marker.color.g, marker.color.b, marker.color.a = 0.2, 0.6, 1.0, 0.4
+            marker.header.stamp = time_message(stamp_ns)
+            markers.append(marker)
+        return MarkerArray(markers=markers)
+
+    def _on_actor(self, message: Odometry) -> None:
+        """Move the entity that `child_frame_id` names; its twist is in its own frame, as Odometry has it."""
+        try:
+            with self._host.lock:
+                at_ns = self._host.scene_ns(stamp_ns(message.header))
+                world_from_box = self._places.world_from(message.pose.pose, frame_id(message.header), at_ns)
+                linear, angular = message.twist.twist.linear, message.twist.twist.angular
+                velocity = world_from_box.new_tensor([linear.x, linear.y, linear.z])
+                turn_rate = world_from_box.new_tensor([angular.x, angular.y, angular.z])
+                rotation = world_from_box[:3, :3]
+                motion = Motion(at_ns, world_from_box, rotation @ velocity, rotation @ turn_rate)
+                self._host.simulator.world.command(child_frame_id(message), motion)
+        except GsSimError as error:
+            self.num_refused += 1
+            self._node.get_logger().warning(f"actor_odometry: {error}", throttle_duration_sec=5.0)

@@ -1,0 +1,57 @@
+"""The state `playing`: steps at the pace of a clock, or as fast as they go."""
+
+import logging
+import threading
+import time
+
+from gs_sim.errors import GsSimError
+from gs_sim.nodes.simulation_host import SimulationHost
+
+logger = logging.getLogger(__name__)
+
+IDLE_S = 0.05
+"""How often a paused simulation is looked at."""
+BREATH_S = 1e-4
+"""Between two steps services get their turn: a lock taken again at once lets nobody else in."""
+MAX_DEBT_S = 0.1
+"""A simulation that is slower than its pace does not race to catch up with more than this."""
+
+
+class Player:
+    """One thread that steps while the simulation plays. `close` it."""
+
+    def __init__(self, host: SimulationHost) -> None:
+        self._host = host
+        self._wake = threading.Event()
+        self._is_closing = False
+        self._thread = threading.Thread(target=self._run, name="gs_sim player")
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Look at the state at once."""
+        self._wake.set()
+
+    def close(self) -> None:
+        """End the thread after the step at hand."""
+        self._is_closing = True
+        self._wake.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        pace_s, next_s = 0.0, time.monotonic()
+        if self._host.settings.real_time_factor > 0:
+            pace_s = self._host.settings.step_s / self._host.settings.real_time_factor
+        while not self._is_closing:
+            if self._host.simulator.state != "playing":
+                self._wake.wait(IDLE_S)
+                self._wake.clear()
+                next_s = time.monotonic()
+                continue
+            try:
+                self._host.step()
+            except GsSimError as error:
+                if not self._is_closing:
+                    logger.error("paused: %s", error)  # noqa: TRY400  # the sentence says it all
+                    self._host.simulator.state = "paused"
+            next_s = max(next_s + pace_s, time.monotonic() - MAX_DEBT_S)
+            time.sleep(max(next_s - time.monotonic(), BREATH_S))
