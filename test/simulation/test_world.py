@@ -144,10 +144,16 @@ def test_steps_and_resets_move_time_and_state(tiny_world: TinyWorld) -> None:
     assert simulator.world.entities["car-1"].command is not None
     simulator.reset(EVERYTHING)
     assert simulator.world.entities["car-1"].command is None
+
+
+def test_without_a_world_nothing_moves(tiny_world: TinyWorld) -> None:
+    simulator = Simulator(10_000_000)
+    simulator.load(tiny_world.scene, [FRONT])
     simulator.unload()
-    assert simulator.state == "no_world"
-    with pytest.raises(RefusedError, match=r"no world is loaded"):
-        simulator.step()
+    for wish in (simulator.step, simulator.unload, lambda: simulator.set_state("playing")):
+        with pytest.raises(RefusedError, match=r"no world is loaded") as refused:
+            wish()
+        assert refused.value.reason == "no_world"
 
 
 def test_equal_inputs_give_equal_images_to_the_bit(tiny_world: TinyWorld) -> None:
