@@ -37,7 +37,7 @@ test: setup
 
 # What talks over ROS 2 once more, on the oldest distribution that has wheels, in an environment of its own.
 test-jazzy: $(JAZZY)/.ready
-	$(JAZZY)/bin/python -m pytest -m ros test/nodes
+	OMP_NUM_THREADS=1 $(JAZZY)/bin/python -m pytest -n $(JOBS) -m ros test/nodes
 
 lint: setup
 	$(BIN)/ruff check .

@@ -7,9 +7,9 @@ if(NOT DEFINED ENV{AMENT_PREFIX_PATH})
   set(ENV{AMENT_PREFIX_PATH} "${_ros_wheels_prefix}")
 endif()
 
-# Only what Python loads and Fast DDS carries is generated, as the wheels do no more: half of the build time.
+# Only what Python loads is generated: without C++, it takes half of the time.
 find_package(rosidl_default_generators REQUIRED)
-list(FILTER AMENT_EXTENSIONS_rosidl_generate_idl_interfaces EXCLUDE REGEX "_cpp:|_introspection_")
+list(FILTER AMENT_EXTENSIONS_rosidl_generate_idl_interfaces EXCLUDE REGEX "_cpp:")
 
 # The wheels name include folders of the machine they were built on; CMake refuses targets whose folders do not exist.
 function(_ros_wheels_drop_missing_includes)
