@@ -82,6 +82,7 @@ def path_inside(folder: Path, asked: str, name: str) -> Path:
     """
     try:
         path = (folder / asked).resolve()
+        path.exists()
     except (OSError, RuntimeError, ValueError) as error:  # too long, links in a circle, a zero byte
         raise InputError(f"{name} {asked[:200]!r} cannot be used as a path: {error}") from error
     if not path.is_relative_to(folder):

@@ -1,0 +1,386 @@
+"""The reconstructor node as its users meet it: processes of their own, talking over DDS."""
+
+import json
+import math
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from node_process import NodeProcess, is_running, wait_for, wait_until
+from small_drive import NUM_FRAMES, write_drive
+
+pytest.importorskip("rclpy", reason="ROS 2 is not installed")
+
+from gs_sim.scene.storage import load_scene
+from gs_sim.sources.bag_file import BagFile, RawMessage
+
+if TYPE_CHECKING:
+    from rclpy.node import Node
+
+pytestmark = pytest.mark.ros
+
+SUCCEEDED, CANCELED, ABORTED = 4, 5, 6
+"""As in `action_msgs/GoalStatus`."""
+QUICK = {
+    "reconstruct.optimise.steps": "20",
+    "reconstruct.path.correct_with_lidar": "false",
+    "reconstruct.initialise.stereo.num_planes": "8",
+    "reconstruct.initialise.stereo.neighbours": "1",
+    "reconstruct.initialise.stereo.working_width_px": "32",
+}
+FOREVER = 1_000_000
+"""Steps that no test waits for."""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where goals may read and write: a small drive, and a link that leads out."""
+    folder = tmp_path_factory.mktemp("drives")
+    write_drive(folder / "drive")
+    (folder / "escape").symlink_to("/usr")
+    return folder
+
+
+@dataclass
+class Goal:
+    """A goal on its way."""
+
+    handle: Any
+    feedback: list[Any] = field(default_factory=list)
+    times_s: list[float] = field(default_factory=list)
+
+    def wait_for_stage(self, stage: str) -> None:
+        wait_until(lambda: any(heard.stage == stage for heard in self.feedback), f"feedback of stage {stage}")
+
+    def cancel(self) -> float:
+        """Cancel, and return how long that took."""
+        start_s = time.monotonic()
+        wait_for(self.handle.cancel_goal_async())
+        status, result = self.result()
+        assert (status, result.success) == (CANCELED, False)
+        assert "stopped" in result.message
+        return time.monotonic() - start_s
+
+    def result(self) -> tuple[int, Any]:
+        answer = wait_for(self.handle.get_result_async())
+        return answer.status, answer.result
+
+
+class Client:
+    """Sends goals from the test's own node."""
+
+    def __init__(self, node: "Node", server: str) -> None:
+        from rclpy.action.client import ActionClient
+
+        from gs_sim_msgs.action import Reconstruct
+
+        self._goal_type = Reconstruct.Goal
+        self._client: Any = ActionClient(node, Reconstruct, f"/{server}/reconstruct")
+        assert self._client.wait_for_server(30.0)
+
+    def send(self, **fields: Any) -> Goal:
+        goal = Goal(None)
+
+        def hear(message: Any) -> None:
+            goal.feedback.append(message.feedback)
+            goal.times_s.append(time.monotonic())
+
+        goal.handle = wait_for(self._client.send_goal_async(self._goal_type(**fields), feedback_callback=hear))
+        return goal
+
+    def close(self) -> None:
+        self._client.destroy()
+
+
+@pytest.fixture(scope="module")
+def node(ros_domain_id: int) -> Iterator["Node"]:
+    """As `ros_node`, but for all tests here: finding each other takes seconds when the machine is busy."""
+    import rclpy
+    from rclpy.context import Context
+    from rclpy.executors import SingleThreadedExecutor
+
+    context = Context()
+    rclpy.init(context=context, domain_id=ros_domain_id)
+    node = rclpy.create_node("test_reconstructor", context=context)
+    executor = SingleThreadedExecutor(context=context)
+    executor.add_node(node)
+    is_over = threading.Event()
+
+    def spin() -> None:
+        while not is_over.is_set():
+            executor.spin_once(timeout_sec=0.1)
+
+    thread = threading.Thread(target=spin, daemon=True)
+    thread.start()
+    yield node
+    is_over.set()
+    thread.join()
+    executor.shutdown()
+    node.destroy_node()
+    context.try_shutdown()
+
+
+def start(name: str, log: Path, parameters: dict[str, str]) -> NodeProcess:
+    return NodeProcess("reconstructor", log, parameters, "-r", f"__node:={name}")
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[list[NodeProcess]]:
+    """The node that the tests share is the last one of these."""
+    nodes: list[NodeProcess] = []
+    yield nodes
+    for process in nodes:
+        process.end()
+
+
+@pytest.fixture
+def reconstructor(shared: list[NodeProcess], ros_domain_id: int, folder: Path) -> NodeProcess:
+    """One node for many tests: each goal is the next one for a node that has been through the others."""
+    assert ros_domain_id
+    if not shared or not shared[-1].is_alive():
+        parameters = {"bag_folder": str(folder), "reconstruct.holdout": "5", "max_cloud_points": "50", **QUICK}
+        log = folder.parent / f"{folder.name}.log"
+        shared.append(start("shared", log, parameters))
+    return shared[-1]
+
+
+@pytest.fixture
+def client(node: "Node", reconstructor: NodeProcess) -> Iterator[Client]:
+    assert reconstructor.is_alive()
+    client = Client(node, "shared")
+    yield client
+    client.close()
+
+
+def hidden_files(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir() if path.name.startswith(".")]
+
+
+def receive_latched(node: "Node", message_type: Any, topic: str) -> Any:
+    """The last message of a latched topic, for one who comes late."""
+    from gs_sim.nodes.qos import latched
+
+    received: list[Any] = []
+    subscription = node.create_subscription(message_type, topic, received.append, latched())
+    wait_until(lambda: bool(received), f"a message on {topic}")
+    node.destroy_subscription(subscription)
+    return received[-1]
+
+
+def test_a_bag_becomes_a_scene_with_feedback_and_pictures(node: "Node", client: Client, folder: Path) -> None:
+    from nav_msgs.msg import Path as PathMessage
+    from sensor_msgs.msg import PointCloud2
+    from visualization_msgs.msg import MarkerArray
+
+    from gs_sim_msgs.msg import SceneInfo
+
+    goal = client.send(bag="drive", scene_path="scenes/first")
+    second = client.send(bag="drive")
+    assert not second.handle.accepted
+    status, result = goal.result()
+    assert (status, result.success, result.message) == (SUCCEEDED, True, "")
+    scene = load_scene(folder / "scenes" / "first")
+    assert result.scene.path == str(folder / "scenes" / "first")
+    assert result.scene.num_gaussians_background == len(scene.background) > 0
+    assert list(result.scene.camera_names) == ["left", "right"]
+    assert math.isfinite(result.psnr_db)
+    assert 0 < result.seconds_refine < result.seconds
+
+    assert {heard.stage for heard in goal.feedback} >= {"start", "optimise"}
+    fractions = [heard.progress for heard in goal.feedback]
+    assert fractions == sorted(fractions)
+    assert 0 <= fractions[0] < fractions[-1] <= 1
+    gaps_s = [after - before for before, after in zip(goal.times_s, goal.times_s[1:], strict=False)]
+    assert sum(gaps_s) / len(gaps_s) > 0.18, "feedback comes about five times a second"
+    assert any(heard.num_gaussians > 0 and math.isfinite(heard.psnr_db) for heard in goal.feedback)
+
+    assert receive_latched(node, SceneInfo, "/shared/scene_info") == result.scene
+    cloud = receive_latched(node, PointCloud2, "/shared/centres")
+    assert (cloud.header.frame_id, cloud.width) == ("map", 50)
+    path = receive_latched(node, PathMessage, "/shared/path")
+    assert abs(path.poses[0].pose.position.x - 450_000) < 5, "in the coordinates of the map"
+    assert len(receive_latched(node, MarkerArray, "/shared/cameras").markers) == 3
+    assert receive_latched(node, MarkerArray, "/shared/actors").markers[0].action == 3
+
+
+REFUSALS: dict[str, dict[str, Any]] = {
+    "lies outside of": {"bag": "../../etc"},
+    "lies outside of ": {"bag": "/etc/passwd"},
+    " lies outside of": {"bag": "escape/share"},
+    "scene_path '../scene' lies outside": {"bag": "drive", "scene_path": "../scene"},
+    "scene_path 'escape/scene' lies outside": {"bag": "drive", "scene_path": "escape/scene"},
+    "not that folder itself": {"bag": "drive", "scene_path": "."},
+    "cannot be used as a path": {"bag": "drive" * 10_000},
+    "there is no bag": {"bag": "nothing"},
+    "did you mean 'optimise'?": {"bag": "drive", "config_yaml": "optimize: {steps: 3}"},
+    "is no valid YAML": {"bag": "drive", "config_yaml": "a: ["},
+    "expected a mapping": {"bag": "drive", "config_yaml": "- 1"},
+    "!!python/object": {"bag": "drive", "config_yaml": "!!python/object/apply:os.system ['true']"},
+    "budget_s must be a finite number": {"bag": "drive", "budget_s": math.nan},
+    "steps must be between": {"bag": "drive", "steps": 2**32 - 1},
+    "not built yet": {"bag": "drive", "method": "g3r"},
+    "method must be one of": {"bag": "drive", "method": "magic"},
+    "live_duration_s must be between 0.1 and 86400 s, got nan": {"live_duration_s": math.nan},
+    "live_duration_s must be between 0.1 and 86400 s, got 1e+09": {"live_duration_s": 1e9},
+}
+
+
+def test_what_cannot_be_done_is_refused_in_one_sentence(client: Client, folder: Path) -> None:
+    before = sorted(folder.iterdir())
+    for expected, fields in REFUSALS.items():
+        status, result = client.send(**fields).result()
+        assert (status, result.success) == (ABORTED, False)
+        assert expected.strip() in result.message
+        assert "\n" not in result.message
+    assert sorted(folder.iterdir()) == before
+
+
+def test_a_killed_process_is_one_sentence_and_the_next_goal_can_be_cancelled_at_work(
+    client: Client, reconstructor: NodeProcess, folder: Path
+) -> None:
+    goal = client.send(bag="drive", scene_path="killed")
+    wait_until(lambda: len(reconstructor.children()) == 1, "the process of the reconstruction")
+    os.kill(reconstructor.children()[0], signal.SIGKILL)
+    status, result = goal.result()
+    assert status == ABORTED
+    assert "ended by SIGKILL; memory may have run out" in result.message
+    assert not (folder / "killed").exists()
+
+    goal = client.send(bag="drive", scene_path="cancelled", steps=FOREVER)
+    goal.wait_for_stage("optimise")
+    assert goal.cancel() < 2.0
+    assert not (folder / "cancelled").exists()
+    assert hidden_files(folder) == []
+    assert reconstructor.children() == []
+
+
+def test_a_goal_can_be_cancelled_while_its_process_starts(client: Client, reconstructor: NodeProcess) -> None:
+    goal = client.send(bag="drive", scene_path="cancelled", steps=FOREVER)
+    wait_until(lambda: len(reconstructor.children()) == 1, "the process of the reconstruction")
+    assert goal.cancel() < 2.0
+    assert reconstructor.children() == []
+
+
+class Player:
+    """Publishes the messages of a bag as they were serialized, as `ros2 bag play` does."""
+
+    def __init__(self, node: "Node", messages: Sequence[RawMessage]) -> None:
+        self._node, self._messages = node, messages
+        self.publishers: dict[str, Any] = {}
+
+    def offer(self, topics: Sequence[str]) -> None:
+        """Create publishers and wait until somebody listens."""
+        from gs_sim.nodes.live_topics import find_message_type
+        from gs_sim.nodes.qos import latched, stream
+
+        types = {message.topic: message.type_name for message in self._messages}
+        for topic in topics:
+            profile = latched() if topic == "/tf_static" else stream(50)
+            self.publishers[topic] = self._node.create_publisher(find_message_type(types[topic]), topic, profile)
+
+    def wait_for_subscribers(self) -> None:
+        publishers = self.publishers.values()
+        wait_until(lambda: all(p.get_subscription_count() for p in publishers), "subscriptions to every topic")
+
+    def play(self) -> None:
+        """Publish at the pace of the bag."""
+        start_s, first_ns = time.monotonic(), self._messages[0].log_ns
+        for message in self._messages:
+            time.sleep(max(0.0, (message.log_ns - first_ns) * 1e-9 - (time.monotonic() - start_s)))
+            self.publishers[message.topic].publish(bytes(message.data))
+
+    def close(self) -> None:
+        for publisher in self.publishers.values():
+            self._node.destroy_publisher(publisher)
+
+
+def test_a_live_drive_becomes_a_scene(node: "Node", client: Client, folder: Path) -> None:
+    for package in ("tf2_msgs.msg", "vision_msgs.msg"):
+        pytest.importorskip(package, reason="needs the interfaces of test/ros_interfaces, or a ROS distribution")
+    with BagFile(folder / "drive") as bag:
+        topics = [topic.name for topic in bag.topics]
+        messages = [message._replace(data=bytes(message.data)) for message in bag.messages(topics)]
+    player = Player(node, messages)
+    late = "/tracks"
+    player.offer([topic for topic in topics if topic != late])
+    goal = client.send(live_duration_s=5.0, scene_path="live")
+    player.wait_for_subscribers()
+    player.offer([late])
+    player.wait_for_subscribers()
+    player.play()
+    status, result = goal.result()
+    player.close()
+    assert (status, result.message) == (SUCCEEDED, "")
+    assert {heard.stage for heard in goal.feedback} >= {"record", "optimise"}
+    report = json.loads((folder / "live" / "report.json").read_text(encoding="utf-8"))
+    assert report["num_views"] == 2 * (NUM_FRAMES - NUM_FRAMES // 5), "every image arrived, and every fifth is held out"
+    assert len(load_scene(folder / "live").rig.cameras) == 2
+    assert (result.num_skipped, list(result.skipped_reasons)) == (0, [])
+    assert hidden_files(folder) == []
+
+
+def test_a_live_goal_without_publishers_ends_in_a_sentence(client: Client, folder: Path) -> None:
+    status, result = client.send(live_duration_s=0.3, scene_path="nothing").result()
+    assert status == ABORTED
+    assert "not one message arrived" in result.message
+    assert hidden_files(folder) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_node_leaves_cleanly_from_whatever_it_does(
+    node: "Node", folder: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    common = {"bag_folder": str(folder), "scene_folder": str(tmp_path), **QUICK}
+    busy = {"bag": str(folder / "drive"), "scene": str(tmp_path / "scene"), "exit_when_done": "true"}
+    busy |= {"reconstruct.optimise.budget_s": "1000.0"}
+    processes = [
+        start("idle", tmp_path / "idle.log", common),
+        start("recording", tmp_path / "recording.log", common),
+        start("working", tmp_path / "working.log", {**common, **busy}),
+    ]
+    try:
+        clients = [Client(node, name) for name in ("idle", "recording", "working")]
+        clients[1].send(live_duration_s=1000.0, scene_path="live").wait_for_stage("record")
+        wait_until(lambda: len(processes[2].children()) == 1, "the process of the reconstruction")
+        (child,) = processes[2].children()
+        for process in processes:
+            process.send(number)
+        assert [process.process.wait(10) for process in processes] == [0, 0, 0]
+        assert not is_running(child)
+        assert {path.suffix for path in tmp_path.iterdir()} == {".log"}, "nothing but the logs is left"
+        for client in clients:
+            client.close()
+    finally:
+        for process in processes:
+            process.end()
+
+
+@pytest.mark.usefixtures("ros_domain_id")
+def test_a_bag_given_at_start_is_reconstructed_and_the_code_says_how_it_went(folder: Path, tmp_path: Path) -> None:
+    common = {"exit_when_done": "true", **QUICK}
+    good = {"bag": str(folder / "drive"), "scene": str(tmp_path / "scene")}
+    processes = [
+        start("good", tmp_path / "good.log", {**common, **good}),
+        start("bad", tmp_path / "bad.log", {**common, "bag": str(tmp_path / "nothing")}),
+    ]
+    try:
+        assert [process.process.wait(60) for process in processes] == [0, 2]
+        assert len(load_scene(tmp_path / "scene").rig.cameras) == 2
+        assert f"there is no bag at {tmp_path / 'nothing'}" in processes[1].text()
+    finally:
+        for process in processes:
+            process.end()
+
+
+def test_a_node_that_dies_takes_its_reconstruction_with_it(client: Client, reconstructor: NodeProcess) -> None:
+    client.send(bag="drive", scene_path="orphan", steps=FOREVER)
+    wait_until(lambda: len(reconstructor.children()) == 1, "the process of the reconstruction")
+    (child,) = reconstructor.children()
+    reconstructor.process.kill()
+    wait_until(lambda: not is_running(child), "the end of the orphan", 20.0)
