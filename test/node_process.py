@@ -52,6 +52,11 @@ class NodeProcess:
         found = subprocess.run(command, capture_output=True, text=True, check=False)
         return [int(line) for line in found.stdout.split()]
 
+    def rss_mb(self) -> float:
+        """Memory that the process holds now."""
+        pages = int(Path(f"/proc/{self.process.pid}/statm").read_text(encoding="ascii").split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
     def send(self, number: signal.Signals) -> None:
         """Ctrl-C reaches the whole process group, any other signal the node alone."""
         if number == signal.SIGINT:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from builtin_interfaces.msg import Time
 from geometry_msgs.msg import Point, Pose, PoseStamped, Quaternion, Transform, TransformStamped, Vector3
-from jaxtyping import Float32, Float64, UInt8
+from jaxtyping import Float32, Float64, Shaped, UInt8
 from nav_msgs.msg import Path
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2, PointField
 from std_msgs.msg import Header
@@ -23,8 +23,8 @@ from gs_sim.geometry.trajectory import Trajectory
 from gs_sim.sources.bag_messages import camera_info_fields, compressed_format, encode_image
 
 
-def buffer(values: np.ndarray[Any, Any]) -> "array[int]":
-    """The bytes of an array as rclpy wants them."""
+def buffer(values: Shaped[np.ndarray, "..."]) -> Any:  # array[int], which Python 3.10 cannot say
+    """The bytes of an array as rclpy wants them: an `array.array`."""
     filled = array("B")
     filled.frombytes(np.ascontiguousarray(values).reshape(-1).view(np.uint8).data)
     return filled

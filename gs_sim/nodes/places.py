@@ -8,7 +8,8 @@ from torch import Tensor
 from gs_sim.geometry.pose import inverse
 from gs_sim.nodes.simulation_host import SimulationHost
 from gs_sim.nodes.vehicle_pose import Frames
-from gs_sim.simulation.world import EGO
+from gs_sim.simulation.entity import still
+from gs_sim.simulation.world import EGO, check_motion
 from gs_sim.sources.messages.pose import pose_from_message
 
 
@@ -40,7 +41,9 @@ class Places:
 
         Raises:
             MessageError: it is not finite, or no rotation.
+            RefusedError: it is absurdly far away.
             InputError: as `world_from_frame`.
         """
-        frame_from_thing = pose_from_message(pose)
-        return self.world_from_frame(frame, at_ns) @ frame_from_thing
+        world_from_thing = self.world_from_frame(frame, at_ns) @ pose_from_message(pose)
+        check_motion(still(at_ns, world_from_thing))
+        return world_from_thing

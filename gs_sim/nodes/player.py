@@ -5,6 +5,7 @@ import threading
 import time
 
 from gs_sim.errors import GsSimError
+from gs_sim.nodes.guard import guarded
 from gs_sim.nodes.simulation_host import SimulationHost
 
 logger = logging.getLogger(__name__)
@@ -41,17 +42,22 @@ class Player:
         pace_s, next_s = 0.0, time.monotonic()
         if self._host.settings.real_time_factor > 0:
             pace_s = self._host.settings.step_s / self._host.settings.real_time_factor
+        step = guarded(self._step)
         while not self._is_closing:
             if self._host.simulator.state != "playing":
                 self._wake.wait(IDLE_S)
                 self._wake.clear()
                 next_s = time.monotonic()
                 continue
-            try:
-                self._host.step()
-            except GsSimError as error:
-                if not self._is_closing:
-                    logger.error("paused: %s", error)  # noqa: TRY400  # the sentence says it all
-                    self._host.simulator.state = "paused"
+            if not step():
+                self._host.simulator.state = "paused"
             next_s = max(next_s + pace_s, time.monotonic() - MAX_DEBT_S)
             time.sleep(max(next_s - time.monotonic(), BREATH_S))
+
+    def _step(self) -> None:
+        try:
+            self._host.step()
+        except GsSimError as error:
+            if not self._is_closing:
+                logger.error("paused: %s", error)  # noqa: TRY400  # the sentence says it all
+                self._host.simulator.state = "paused"

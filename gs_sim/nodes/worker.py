@@ -20,12 +20,14 @@ class NewestWins(Generic[Job]):
         self.num_replaced = 0
         """Jobs that were never done, since a newer one came first."""
         self.num_failed = 0
-        self._thread = threading.Thread(target=self._run, name="gs_sim worker")
-        self._thread.start()
+        self._thread: threading.Thread | None = None
 
     def give(self, job: Job) -> None:
-        """Put a job into the mailbox."""
+        """Put a job into the mailbox; the first one starts the thread."""
         with self._condition:
+            if self._thread is None and not self._is_closed:
+                self._thread = threading.Thread(target=self._run, name="gs_sim worker")
+                self._thread.start()
             if self._mailbox is not None:
                 self.num_replaced += 1
             self._mailbox = job
@@ -36,7 +38,8 @@ class NewestWins(Generic[Job]):
         with self._condition:
             self._is_closed = True
             self._condition.notify()
-        self._thread.join()
+        if self._thread is not None:
+            self._thread.join()
 
     def _run(self) -> None:
         while True:
