@@ -40,6 +40,9 @@ setup(
         *share_of("launch"),
         *share_of("config"),
         *share_of("models"),
+        *share_of("rviz"),
+        # Where `ros2 run` and launch look for nodes; pip puts console_scripts into bin/, where they do not.
+        (f"lib/{NAME}", sorted(glob(f"{NAME}/nodes/executables/*"))),
     ],
     entry_points={"console_scripts": ["gs-sim = gs_sim.cli.main:main"]},
     install_requires=[
