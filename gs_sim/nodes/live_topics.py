@@ -14,6 +14,7 @@ from typing import Any
 
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy
 
 from gs_sim.errors import InputError
 from gs_sim.nodes.qos import Inputs, Reliability
@@ -75,7 +76,7 @@ class LiveTopics:
 
     def _look(self) -> None:
         graph = [
-            BagTopic(name, type_name, self._node.count_publishers(name))
+            BagTopic(name, type_name, self._num_sensors(name, type_name))
             for name, type_names in self._node.get_topic_names_and_types()
             for type_name in type_names
         ]
@@ -83,6 +84,19 @@ class LiveTopics:
             if topic.name not in self._known:
                 self._known.add(topic.name)
                 self._subscribe(topic)
+
+    def _num_sensors(self, topic: str, type_name: str) -> int:
+        """How many publish a topic, less what is no sensor: this node itself, and latched clouds, which are maps."""
+        own = (self._node.get_name(), self._node.get_namespace())
+        others = [
+            publisher
+            for publisher in self._node.get_publishers_info_by_topic(topic)
+            if (publisher.node_name, publisher.node_namespace) != own
+        ]
+        if type_name == POINT_CLOUD:
+            latching = DurabilityPolicy.TRANSIENT_LOCAL
+            others = [publisher for publisher in others if publisher.qos_profile.durability != latching]
+        return len(others)
 
     def _subscribe(self, topic: BagTopic) -> None:
         message_type = find_message_type(topic.type_name)

@@ -1,11 +1,13 @@
 """How a node process lives: start, spin, and leave with rc 0 on Ctrl-C and SIGTERM, no thread behind it."""
 
+import contextlib
 import logging
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import rclpy
+from rclpy.exceptions import InvalidHandle
 from rclpy.executors import MultiThreadedExecutor
 from rclpy.logging import get_logger
 from rclpy.node import Node
@@ -78,7 +80,13 @@ def _live(node: CoreNode) -> int:
     core.addHandler(handler)
     core.setLevel(logging.INFO)
     executor.add_node(node)
-    spin_once = guarded(executor.spin_once)
+
+    def spin() -> None:
+        # a subscription that is destroyed while it is waited for: rclpy forgets its events, and looks again next time
+        with contextlib.suppress(InvalidHandle):
+            executor.spin_once()
+
+    spin_once = guarded(spin)
     try:
         while rclpy.ok():
             spin_once()
