@@ -300,7 +300,7 @@ class Player:
             self._node.destroy_publisher(publisher)
 
 
-def test_a_live_drive_becomes_a_scene(node: "Node", client: Client, folder: Path) -> None:
+def test_a_live_drive_becomes_a_scene(node: "Node", client: Client, reconstructor: NodeProcess, folder: Path) -> None:
     for package in ("tf2_msgs.msg", "vision_msgs.msg"):
         pytest.importorskip(package, reason="needs the interfaces of test/ros_interfaces, or a ROS distribution")
     with BagFile(folder / "drive") as bag:
@@ -323,6 +323,25 @@ def test_a_live_drive_becomes_a_scene(node: "Node", client: Client, folder: Path
     assert len(load_scene(folder / "live").rig.cameras) == 2
     assert (result.num_skipped, list(result.skipped_reasons)) == (0, [])
     assert hidden_files(folder) == []
+    assert "recording /left/image_rect" in reconstructor.text()
+    assert "recording /shared/centres" not in reconstructor.text(), "a map is no sweep"
+
+
+def test_recordings_can_be_cancelled_again_and_again(
+    node: "Node", client: Client, reconstructor: NodeProcess, folder: Path
+) -> None:
+    from nav_msgs.msg import Odometry
+
+    publisher = node.create_publisher(Odometry, "/odometry", 10)
+    timer = node.create_timer(0.005, lambda: publisher.publish(Odometry()))
+    for _ in range(8):
+        goal = client.send(live_duration_s=100.0, scene_path="cancelled")
+        wait_until(lambda: publisher.get_subscription_count() == 1, "the subscription")
+        assert goal.cancel() < 2.0
+    node.destroy_timer(timer)
+    node.destroy_publisher(publisher)
+    assert hidden_files(folder) == []
+    assert "Traceback" not in reconstructor.text()
 
 
 def test_a_live_goal_without_publishers_ends_in_a_sentence(client: Client, folder: Path) -> None:
