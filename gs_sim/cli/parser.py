@@ -171,6 +171,8 @@ def _declare_bench(commands: "Commands") -> None:
     reconstruct.add_argument("--budget-s", type=values.positive_real, metavar="S", default=60.0)
     reconstruct.add_argument("--seed", type=int, default=0)
     street = subjects.add_parser("street", help="images/s of the synthetic street")
-    for each in (rasterizer, reconstruct, street):
+    sensor_sim = subjects.add_parser("sensor_sim", help="latency, rate and losses of virtual cameras over ROS 2")
+    sensor_sim.add_argument("--dds-profile", type=Path, metavar="XML", help="such as config/fastdds_shm.xml")
+    for each in (rasterizer, reconstruct, street, sensor_sim):
         each.add_argument("--json", type=Path, metavar="FILE", help="write the figures")
         _add_device(each)

@@ -1,6 +1,6 @@
 """Entities on topics: `actor_odometry` moves them; the vehicle's own pose and boxes for RViz go out."""
 
-from geometry_msgs.msg import TransformStamped, TwistWithCovariance, Vector3
+from geometry_msgs.msg import Transform, TransformStamped, Vector3
 from nav_msgs.msg import Odometry
 from rclpy.node import Node
 from visualization_msgs.msg import Marker, MarkerArray
@@ -9,8 +9,6 @@ from gs_sim.errors import GsSimError
 from gs_sim.nodes.conversions import (
     header_message,
     pose_message,
-    time_message,
-    transform_message,
     vector_message,
 )
 from gs_sim.nodes.optional_messages import TFMessage
@@ -52,24 +50,25 @@ class EntityTopics:
 
     def _publish_ego(self, stamp_ns: int) -> None:
         assert self._odometry is not None
-        simulator = self._host.simulator
+        is_heard = self._odometry.get_subscription_count() > 0
+        if self._tf is None and not is_heard:
+            return
+        simulator, frame, child = self._host.simulator, self.settings.fixed_frame, self.settings.base_frame
         motion = simulator.world.motion_of(EGO, simulator.now_ns)
-        fixed_from_world = simulator.world.scene.map_from_world
-        fixed_from_base = fixed_from_world @ motion.world_from_box
-        base_from_world = motion.world_from_box[:3, :3].T
-        odometry = Odometry(
-            header=header_message(self.settings.fixed_frame, stamp_ns), child_frame_id=self.settings.base_frame
-        )
-        odometry.pose.pose = pose_message(fixed_from_base)
-        odometry.twist = TwistWithCovariance()
-        odometry.twist.twist.linear = vector_message((base_from_world @ motion.velocity_mps).tolist())
-        odometry.twist.twist.angular = vector_message((base_from_world @ motion.turn_rate_radps).tolist())
-        self._odometry.publish(odometry)
+        pose = pose_message(simulator.world.scene.map_from_world @ motion.world_from_box)
+        header = header_message(frame, stamp_ns)
+        if is_heard:
+            base_from_world = motion.world_from_box[:3, :3].T
+            odometry = Odometry(header=header, child_frame_id=child)
+            odometry.pose.pose = pose
+            odometry.twist.twist.linear = vector_message((base_from_world @ motion.velocity_mps).tolist())
+            odometry.twist.twist.angular = vector_message((base_from_world @ motion.turn_rate_radps).tolist())
+            self._odometry.publish(odometry)
         if self._tf is not None:
-            transform: TransformStamped = transform_message(
-                self.settings.fixed_frame, self.settings.base_frame, stamp_ns, fixed_from_base
-            )
-            self._tf.publish(TFMessage(transforms=[transform]))
+            place = pose.position
+            transform = Transform(translation=Vector3(x=place.x, y=place.y, z=place.z), rotation=pose.orientation)
+            message = TransformStamped(header=header, child_frame_id=child, transform=transform)
+            self._tf.publish(TFMessage(transforms=[message]))
 
     def _markers(self, stamp_ns: int) -> MarkerArray:
         world, now_ns = self._host.simulator.world, self._host.simulator.now_ns
@@ -86,7 +85,6 @@ class EntityTopics:
                 text=entity.name,
             )
             marker.color.r, marker.color.g, marker.color.b, marker.color.a = 0.2, 0.6, 1.0, 0.4
-            marker.header.stamp = time_message(stamp_ns)
             markers.append(marker)
         return MarkerArray(markers=markers)
 

@@ -177,10 +177,13 @@ class SimulationHost:
 
     def _publish(self, looking: list[CameraTopics], scene_ns: int, stamp_and_heard: tuple[int, float]) -> None:
         stamp_ns, heard_s = stamp_and_heard
+        start_s = self.meter.now_s()
         images = self.simulator.sense([topics.camera for topics in looking], scene_ns) if looking else ()
         for topics, image in zip(looking, images, strict=True):
+            render_s = self.meter.now_s() - start_s
             topics.publish(image, stamp_ns)
-            self.meter.note(heard_s)
+            self.meter.note(heard_s, render_s)
+            start_s = self.meter.now_s()
 
     def _pose_of(self, now_ns: int) -> Float64[Tensor, "4 4"]:
         """`world_from_base` of this very moment, from outside."""
