@@ -100,7 +100,8 @@ class ReconstructionJobs:
         try:
             result = self._reconstruct(make_order(), client)
         except StoppedError as error:
-            logger.info("%s", error)
+            if self._node.context.ok():  # otherwise ROS is gone, and its log with it
+                logger.info("%s", error)
             return Outcome("canceled", failure_message(str(error)))
         except GsSimError as error:
             sentence = " ".join(str(error).split())

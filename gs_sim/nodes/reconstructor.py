@@ -66,8 +66,14 @@ class Reconstructor(CoreNode):
     def _execute(self, handle: "ServerGoalHandle[Any, Any, Any]") -> Reconstruct.Result:
         client = Client(partial(self._feed_back, handle), lambda: handle.is_cancel_requested)
         outcome = self._jobs.carry_out(partial(order_from_goal, handle.request, self._settings), client)
-        if self.context.ok():
-            {"succeeded": handle.succeed, "aborted": handle.abort, "canceled": handle.canceled}[outcome.state]()
+        if not self.context.ok():
+            pass  # nobody is there to hear
+        elif outcome.state == "succeeded":
+            handle.succeed()
+        elif outcome.state == "canceled" and handle.is_cancel_requested:
+            handle.canceled()
+        else:
+            handle.abort()
         return outcome.result
 
     def _feed_back(self, handle: "ServerGoalHandle[Any, Any, Any]", standing: Standing) -> None:
