@@ -23,7 +23,8 @@ class CameraTopics:
 
     def __init__(self, node: Node, camera: VirtualCamera, settings: SensorSimSettings) -> None:
         self.camera, self._jpeg_quality, self._base = camera, settings.jpeg_quality, settings.base_frame
-        self.frame = f"{camera.name}_optical_frame"
+        # in a namespace of its own, a simulated camera is another frame than the real one of the same name
+        self.frame = f"{node.get_namespace()}/{camera.name}_optical_frame".strip("/").replace("//", "/")
         self._node = node
         name = camera.name
         self._image = node.create_publisher(Image, f"{name}/image_raw", stream())

@@ -337,6 +337,7 @@ def test_poses_come_from_other_topics_too(folder: Path, scene: Scene, ros_node: 
         wait_until(is_seen, "an image", 20.0)
         expected = truth(scene, pose(0.4, 0.0, 0.0) @ optical_from(), NOW_NS)
         assert difference(images.messages[-1], expected) <= 1
+        assert images.messages[-1].header.frame_id == "other/front_optical_frame"
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
