@@ -44,7 +44,7 @@ class Inputs:
     def __init__(self, node: Node, reliability: Reliability, group: CallbackGroup | None = None) -> None:
         self._node, self._reliability, self._group = node, reliability, group
         self._wanted: list[tuple[Any, str, Callable[..., None], dict[str, Any]]] = []
-        self._open: dict[int, tuple[str, Any]] = {}
+        self._open: dict[int, tuple[Any, Any]] = {}
         self._lock = threading.Lock()
         self._timer = node.create_timer(LOOK_EVERY_S, self._look, clock=steady_clock())
 
@@ -72,29 +72,26 @@ class Inputs:
 
     def _subscribe(self) -> None:
         for index, (message_type, topic, callback, options) in enumerate(self._wanted):
-            reliability = self._offered(topic)
+            offered = self._offered(topic, is_latched=options.get("is_latched", False))
             known = self._open.get(index)
-            if reliability is None or (known is not None and known[0] == reliability):
+            if offered is None or (known is not None and known[0] == offered):
                 continue
             if known is not None:
                 self._node.destroy_subscription(known[1])
-            is_latched = options.get("is_latched", False)
-            profile = QoSProfile(
-                depth=options.get("depth", 10),
-                reliability=POLICIES[reliability],
-                durability=DurabilityPolicy.TRANSIENT_LOCAL if is_latched else DurabilityPolicy.VOLATILE,
-            )
+            reliability, durability = offered
+            profile = QoSProfile(depth=options.get("depth", 10), reliability=reliability, durability=durability)
             subscription = self._node.create_subscription(
                 message_type, topic, callback, profile, raw=options.get("raw", False), callback_group=self._group
             )
-            self._open[index] = (reliability, subscription)
+            self._open[index] = (offered, subscription)
 
-    def _offered(self, topic: str) -> str | None:
-        """Reliable if all publishers are, best effort otherwise; None where there is no publisher."""
-        if self._reliability != "auto":
-            return self._reliability
+    def _offered(self, topic: str, *, is_latched: bool) -> tuple[ReliabilityPolicy, DurabilityPolicy] | None:
+        """Reliable if all publishers are; latched if one is, or none is there yet; None: wait for a publisher."""
         publishers = self._node.get_publishers_info_by_topic(self._node.resolve_topic_name(topic))
-        if not publishers:
+        if not publishers and self._reliability == "auto":
             return None
+        latching = DurabilityPolicy.TRANSIENT_LOCAL
+        has_latching = not publishers or any(p.qos_profile.durability == latching for p in publishers)
         is_reliable = all(p.qos_profile.reliability == ReliabilityPolicy.RELIABLE for p in publishers)
-        return "reliable" if is_reliable else "best_effort"
+        wanted = self._reliability if self._reliability != "auto" else "reliable" if is_reliable else "best_effort"
+        return POLICIES[wanted], latching if is_latched and has_latching else DurabilityPolicy.VOLATILE

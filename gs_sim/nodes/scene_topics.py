@@ -34,6 +34,8 @@ from gs_sim.sensing.holdout import is_ground_truth_camera
 
 NUM_FRUSTA = 12
 """Poses along the path at which the cameras are shown."""
+MAX_PATH_POSES = 2000
+"""More cannot be told apart in RViz; each is a Python object."""
 FRUSTUM_M = 1.0
 LINE_M = 0.02
 TEXT_M = 0.6
@@ -56,7 +58,8 @@ class SceneTopics:
     def publish(self, scene: Scene, report: Mapping[str, object], path: Path) -> SceneInfo:
         """Show a scene in place of the one before; returns what `~/scene_info` says."""
         stamp_ns = self._clock.now().nanoseconds
-        map_from_rig = Trajectory(scene.world_from_rig.stamps_ns, scene.map_from_world @ scene.world_from_rig.poses)
+        path_world = thinned(scene.world_from_rig, MAX_PATH_POSES)
+        map_from_rig = Trajectory(path_world.stamps_ns, scene.map_from_world @ path_world.poses)
         info = scene_info(scene, report, path, self._frame, stamp_ns)
         self._info.publish(info)
         self._centres.publish(centres_message(scene, self._frame, stamp_ns, self._max_points))
@@ -109,11 +112,16 @@ def centres_message(scene: Scene, frame: str, stamp_ns: int, max_points: int) ->
     return cloud_message(header_message(frame, stamp_ns), points_map.float().numpy(), rgb.numpy())
 
 
+def thinned(path: Trajectory, max_poses: int) -> Trajectory:
+    """At most so many poses of a path, evenly chosen, its ends among them."""
+    count = len(path.stamps_ns)
+    chosen = torch.linspace(0, count - 1, min(max_poses, count), dtype=torch.float64).round().long()
+    return Trajectory(path.stamps_ns[chosen], path.poses[chosen])
+
+
 def cameras_message(scene: Scene, frame: str, stamp_ns: int) -> MarkerArray:
     """The cameras of the rig at some poses along the path, one marker for each camera."""
-    path = scene.world_from_rig
-    chosen = torch.linspace(0, len(path.stamps_ns) - 1, min(NUM_FRUSTA, len(path.stamps_ns))).round().long()
-    map_from_rigs = scene.map_from_world @ path.poses[chosen]
+    map_from_rigs = scene.map_from_world @ thinned(scene.world_from_rig, NUM_FRUSTA).poses
     markers = [_cleared(frame, stamp_ns)]
     for mounted in scene.rig.cameras:
         if not is_ground_truth_camera(mounted.name):

@@ -275,13 +275,17 @@ class Player:
         self.publishers: dict[str, Any] = {}
 
     def offer(self, topics: Sequence[str]) -> None:
-        """Create publishers and wait until somebody listens."""
+        """Create publishers; that of the LiDAR promises nothing, as those of many drivers."""
+        from rclpy.qos import QoSProfile, ReliabilityPolicy
+
         from gs_sim.nodes.live_topics import find_message_type
         from gs_sim.nodes.qos import latched, stream
 
         types = {message.topic: message.type_name for message in self._messages}
         for topic in topics:
             profile = latched() if topic == "/tf_static" else stream(50)
+            if topic == "/lidar/points":
+                profile = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
             self.publishers[topic] = self._node.create_publisher(find_message_type(types[topic]), topic, profile)
 
     def wait_for_subscribers(self) -> None:
