@@ -6,7 +6,7 @@ ros2 launch gs_sim closed_loop.launch.py scene:=/path/to/scene
 from pathlib import Path
 
 from launch import LaunchDescription
-from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription
+from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription, Shutdown
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
@@ -21,7 +21,12 @@ def generate_launch_description() -> LaunchDescription:
                 "rig",
                 default_value="front_640x360.yaml",
                 description="Virtual cameras: a file of the shipped config/rigs or the absolute path of your own; the example "
-                "looks through the camera front",
+                "looks through a camera front that has depth",
+            ),
+            DeclareLaunchArgument(
+                "is_playing",
+                default_value="true",
+                description="false waits for set_simulation_state, step_simulation or simulate_steps",
             ),
             DeclareLaunchArgument(
                 "namespace", default_value="", description="Namespace of both nodes and their topics"
@@ -34,6 +39,7 @@ def generate_launch_description() -> LaunchDescription:
                     "rig": LaunchConfiguration("rig"),
                     "pose_source": "odometry",
                     "publish_clock": "true",
+                    "is_playing": LaunchConfiguration("is_playing"),
                 }.items(),
             ),
             Node(
@@ -41,6 +47,7 @@ def generate_launch_description() -> LaunchDescription:
                 executable="braking_example",
                 namespace=LaunchConfiguration("namespace"),
                 output="screen",
+                on_exit=Shutdown(),
             ),
         ]
     )

@@ -39,7 +39,7 @@ def checkout(tmp_path: Path) -> Path:
     """A copy of what packaging reads, so that builds leave nothing in the tree."""
     copy = tmp_path / "gs_sim"
     copy.mkdir()
-    for folder in ("gs_sim", "gs_sim_msgs", "launch", "config", "models", "resource"):
+    for folder in ("gs_sim", "gs_sim_msgs", "launch", "config", "models", "resource", "rviz"):
         shutil.copytree(ROOT / folder, copy / folder, ignore=shutil.ignore_patterns("__pycache__"))
     for file in ("setup.py", "setup.cfg", "package.xml", "colcon_defaults.yaml"):
         shutil.copy(ROOT / file, copy)
@@ -109,10 +109,21 @@ def test_pip_installs_the_package_with_all_its_files(checkout: Path, tmp_path: P
     assert (package / "py.typed").is_file()
     assert (prefix / "bin" / "gs-sim").is_file()
     assert (prefix / "share/ament_index/resource_index/packages/gs_sim").is_file()
-    for folder in ("launch", "config", "models"):
+    assert node_executables(prefix) == source_executables()
+    for folder in ("launch", "config", "models", "rviz"):
         shared = {path.relative_to(ROOT) for path in (ROOT / folder).rglob("*") if path.is_file()}
         assert shared, f"nothing of {folder} would be installed"
         assert {path for path in shared if not (prefix / "share/gs_sim" / path).is_file()} == set()
+
+
+def node_executables(prefix: Path) -> set[str]:
+    """What `ros2 run gs_sim` can start in a prefix, but for the command line of colcon's making."""
+    return {path.name for path in (prefix / "lib/gs_sim").iterdir() if os.access(path, os.X_OK)} - {"gs-sim"}
+
+
+def source_executables() -> set[str]:
+    """The nodes that are to be started by name."""
+    return {path.name for path in (ROOT / "gs_sim/nodes/executables").iterdir()}
 
 
 def test_colcon_finds_both_packages_at_the_root(checkout: Path) -> None:
@@ -122,14 +133,18 @@ def test_colcon_finds_both_packages_at_the_root(checkout: Path) -> None:
 
 @pytest.mark.ros
 @pytest.mark.slow
-def test_colcon_builds_both_packages(checkout: Path) -> None:
+@pytest.mark.parametrize("how", ["", "--symlink-install"])
+def test_colcon_builds_both_packages(checkout: Path, how: str) -> None:
     pytest.importorskip("colcon_core", reason="colcon is not installed")
     pytest.importorskip("rclpy", reason="ROS 2 is not installed")
     extra = [f"-DCMAKE_PROJECT_INCLUDE={WHEELS_CMAKE}"] if find_spec("ros_wheels_bootstrapper") else []
-    run("colcon", "build", "--cmake-args", "-DBUILD_TESTING=OFF", *extra, cwd=checkout)
+    run("colcon", "build", *how.split(), "--cmake-args", "-DBUILD_TESTING=OFF", *extra, cwd=checkout)
     install = checkout / "install"
     assert (install / "gs_sim/share/gs_sim/package.xml").is_file()
     assert (install / "gs_sim/lib/gs_sim/gs-sim").is_file()
+    assert node_executables(install / "gs_sim") == source_executables()
+    assert (install / "gs_sim/share/gs_sim/launch/reconstruct.launch.py").is_file()
+    assert (install / "gs_sim/share/gs_sim/config/rigs/surround_6.yaml").is_file()
     assert len(list((install / "gs_sim_msgs/share/gs_sim_msgs").glob("*/*.msg"))) >= len(interface_files("msg"))
 
 
