@@ -123,6 +123,8 @@ def work_and_report(order: ReconstructionOrder, pipe: "Connection[object, object
         outcome = Refused(str(error))
     except MemoryError as error:
         outcome = Refused(f"memory ran out ({error}); {MEMORY_HINT}")
+    except SystemExit:
+        os._exit(128 + signal.SIGTERM)  # all is tidied up; the interpreter would need another second to end
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # nothing is left to tidy up
     reporter.send(outcome)
 
