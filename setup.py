@@ -17,11 +17,10 @@ assert version is not None, "gs_sim/__init__.py must state __version__"
 
 def share_of(folder: str) -> list[tuple[str, list[str]]]:
     """List the files below a folder as data_files that land in share/gs_sim/<folder>."""
-    where = sorted({os.path.dirname(path) for path in glob(f"{folder}/**", recursive=True) if os.path.isfile(path)})
-    return [
-        (f"share/{NAME}/{inner}", sorted(path for path in glob(f"{inner}/*") if os.path.isfile(path)))
-        for inner in where
-    ]
+    files = sorted(path for path in glob(f"{folder}/**", recursive=True) if os.path.isfile(path))
+    files = [path for path in files if "__pycache__" not in path]
+    where = sorted({os.path.dirname(path) for path in files})
+    return [(f"share/{NAME}/{inner}", [path for path in files if os.path.dirname(path) == inner]) for inner in where]
 
 
 setup(
@@ -42,7 +41,7 @@ setup(
         *share_of("models"),
         *share_of("rviz"),
         # Where `ros2 run` and launch look for nodes; pip puts console_scripts into bin/, where they do not.
-        (f"lib/{NAME}", sorted(glob(f"{NAME}/nodes/executables/*"))),
+        (f"lib/{NAME}", sorted(path for path in glob(f"{NAME}/nodes/executables/*") if os.path.isfile(path))),
     ],
     entry_points={"console_scripts": ["gs-sim = gs_sim.cli.main:main"]},
     install_requires=[

@@ -13,9 +13,11 @@ from tiny_world import make_tiny_world
 
 pytest.importorskip("launch_ros", reason="launch_ros is not installed: it comes with a ROS 2 distribution only")
 
+import rclpy
 from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument
 from launch.launch_description_sources import get_launch_description_from_python_launch_file
+from rclpy.context import Context
 
 from gs_sim.scene.storage import save_scene
 
@@ -39,6 +41,11 @@ sys.exit(service.run())
 """What `ros2 launch` does."""
 
 
+@pytest.fixture(autouse=True)
+def on_this_computer_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+
+
 @pytest.fixture(scope="module")
 def prefix(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """gs_sim, installed as pip does it."""
@@ -58,12 +65,12 @@ class Launched:
     def __init__(self, prefix: Path, log: Path, file: str, **arguments: object) -> None:
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         elsewhere = os.environ.get("AMENT_PREFIX_PATH", sys.prefix)
+        self.domain_id = 1 + crc32(str(log).encode()) % 100
         environment = {
             **os.environ,
             "PATH": path,
             "AMENT_PREFIX_PATH": f"{prefix}{os.pathsep}{elsewhere}",
-            "ROS_DOMAIN_ID": str(1 + crc32(str(log).encode()) % 100),
-            "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
+            "ROS_DOMAIN_ID": str(self.domain_id),
             "ROS_LOG_DIR": str(log.parent / "ros_log"),
         }
         environment.pop("FASTDDS_DEFAULT_PROFILES_FILE", None)
@@ -92,6 +99,19 @@ class Launched:
             assert self.process.poll() is None, self.text()
             assert time.monotonic() < end_s, f"nobody said '{text}': {self.text()}"
             time.sleep(0.1)
+
+    def wait_for_node(self, namespace: str, name: str) -> None:
+        """Wait until others see a node."""
+        context = Context()
+        rclpy.init(context=context, domain_id=self.domain_id)
+        node = rclpy.create_node("looking", context=context)
+        end_s = time.monotonic() + 120
+        while (name, f"/{namespace}") not in node.get_node_names_and_namespaces():
+            assert self.process.poll() is None, self.text()
+            assert time.monotonic() < end_s, f"no node {name} came: {self.text()}"
+            time.sleep(0.1)
+        node.destroy_node()
+        context.shutdown()
 
     def text(self) -> str:
         """All that was said."""
@@ -131,8 +151,7 @@ def test_a_launch_file_loads_and_declares_its_arguments(name: str) -> None:
 
 def test_the_reconstructor_starts_with_the_shipped_profile_and_ends_on_ctrl_c(prefix: Path, tmp_path: Path) -> None:
     with Launched(prefix, tmp_path / "log", "reconstruct", namespace="robot") as launched:
-        launched.wait_for("process started")
-        time.sleep(5.0)
+        launched.wait_for_node("robot", "reconstructor")
         variables = launched.nodes()["reconstructor"]
         assert launched.interrupt() == 0
         assert variables["FASTDDS_DEFAULT_PROFILES_FILE"] == str(prefix / "share/gs_sim/config/fastdds_shm.xml")
@@ -183,7 +202,7 @@ def test_the_closed_loop_starts_both_nodes_and_ends_on_ctrl_c(prefix: Path, tmp_
     save_scene(make_tiny_world().scene, tmp_path / "scene")
     with Launched(prefix, tmp_path / "log", "closed_loop", scene="scene") as launched:
         launched.wait_for("seen by: front\n")
-        time.sleep(3.0)
+        launched.wait_for_node("", "braking_example")
         assert set(launched.nodes()) == {"sensor_sim", "braking_example"}
         assert launched.interrupt() == 0
         assert launched.text().count("process has finished cleanly") == 2

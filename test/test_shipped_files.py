@@ -25,7 +25,7 @@ CONFIG = ROOT / "config"
 NODES = ROOT / "gs_sim" / "nodes"
 SETTINGS = {"reconstructor.param.yaml": ReconstructorSettings(), "sensor_sim.param.yaml": SensorSimSettings()}
 RIGS = sorted((CONFIG / "rigs").glob("*.yaml"))
-EXECUTABLES = sorted((NODES / "executables").iterdir())
+EXECUTABLES = sorted(path for path in (NODES / "executables").iterdir() if path.is_file())
 
 
 def parameters_of(path: Path) -> Any:
