@@ -191,9 +191,9 @@ class EntityServices:
         return matching(simulator.world, filters, simulator.now_ns)
 
     def _state_message(self, motion: Motion) -> EntityState:
-        fixed_from_world = self._host.simulator.world.scene.map_from_world
+        map_from_world = self._host.simulator.world.scene.map_from_world
         state = EntityState(header=header_message(self._host.settings.fixed_frame, motion.stamp_ns))
-        state.pose = pose_message(fixed_from_world @ motion.world_from_box)
-        state.twist.linear = vector_message((fixed_from_world[:3, :3] @ motion.velocity_mps).tolist())
-        state.twist.angular = vector_message((fixed_from_world[:3, :3] @ motion.turn_rate_radps).tolist())
+        state.pose = pose_message(map_from_world @ motion.world_from_box)
+        state.twist.linear = vector_message((map_from_world[:3, :3] @ motion.velocity_mps).tolist())
+        state.twist.angular = vector_message((map_from_world[:3, :3] @ motion.turn_rate_radps).tolist())
         return state

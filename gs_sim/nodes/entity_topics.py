@@ -58,11 +58,11 @@ class EntityTopics:
         pose = pose_message(simulator.world.scene.map_from_world @ motion.world_from_box)
         header = header_message(frame, stamp_ns)
         if is_heard:
-            base_from_world = motion.world_from_box[:3, :3].T
+            box_from_world = motion.world_from_box[:3, :3].T
             odometry = Odometry(header=header, child_frame_id=child)
             odometry.pose.pose = pose
-            odometry.twist.twist.linear = vector_message((base_from_world @ motion.velocity_mps).tolist())
-            odometry.twist.twist.angular = vector_message((base_from_world @ motion.turn_rate_radps).tolist())
+            odometry.twist.twist.linear = vector_message((box_from_world @ motion.velocity_mps).tolist())
+            odometry.twist.twist.angular = vector_message((box_from_world @ motion.turn_rate_radps).tolist())
             self._odometry.publish(odometry)
         if self._tf is not None:
             place = pose.position

@@ -11,14 +11,14 @@ def inside(folder: Path, named: str, what: str) -> Path:
     Raises:
         InputError: it lies outside of the folder, or is no path at all.
     """
-    text = named.removeprefix("file://")
-    if not text.strip() or "\0" in text or "://" in text or len(text) > 4096:
-        raise InputError(f"'{named[:120]}' is no path of a {what}; name one inside {folder}")
-    root = folder.resolve()
+    text, root = named.removeprefix("file://"), folder.expanduser().resolve()
+    if not text.strip() or "://" in text:
+        raise InputError(f"{what} '{named[:120]}' is no path; name one inside {root}")
     try:
         path = (root / text).resolve()
-    except (OSError, RuntimeError) as error:
-        raise InputError(f"'{named[:120]}' is no usable path of a {what} ({error})") from error
-    if path != root and root not in path.parents:
-        raise InputError(f"'{named[:120]}' lies outside of {root}, the only folder a {what} may be named in")
+        path.exists()
+    except (OSError, RuntimeError, ValueError) as error:  # too long, links in a circle, a zero byte
+        raise InputError(f"{what} '{named[:120]}' cannot be used as a path: {error}") from error
+    if not path.is_relative_to(root):
+        raise InputError(f"{what} '{named[:120]}' lies outside of {root}; only what is inside may be named")
     return path

@@ -28,13 +28,13 @@ class Places:
             OutsideTrajectoryError: tf does not know it at this moment.
         """
         world = self._host.simulator.world
-        world_from_fixed = inverse(world.scene.map_from_world)
+        world_from_map = inverse(world.scene.map_from_world)
         if frame in {"", "world", self._frames.fixed}:
-            return world_from_fixed
+            return world_from_map
         name = EGO if frame == self._frames.base else frame
         if name in world.entities:
             return world.motion_of(name, at_ns).world_from_box
-        return world_from_fixed @ self._frames.fixed_from(frame, at_ns)
+        return world_from_map @ self._frames.fixed_from(frame, at_ns)
 
     def world_from(self, pose: Any, frame: str, at_ns: int) -> Float64[Tensor, "4 4"]:
         """The pose of a message in the world.

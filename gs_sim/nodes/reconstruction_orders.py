@@ -12,6 +12,7 @@ import yaml
 from gs_sim.config import override
 from gs_sim.errors import ConfigError, InputError
 from gs_sim.jobs.reconstruct_bag import ReconstructBagSettings, refuse_output, refuse_unbuilt
+from gs_sim.nodes.paths import inside
 from gs_sim.nodes.reconstruction_work import ReconstructionOrder
 from gs_sim.nodes.reconstructor_settings import ReconstructorSettings
 
@@ -38,14 +39,14 @@ def order_from_goal(goal: Any, settings: ReconstructorSettings) -> Reconstructio
     """
     bag_folder = folder_of_bags(settings)
     scene_folder = Path(settings.scene_folder).expanduser().resolve() if settings.scene_folder else bag_folder
-    bag = path_inside(bag_folder, goal.bag, "bag") if goal.bag else None
+    bag = inside(bag_folder, goal.bag, "bag") if goal.bag else None
     if bag is None and not MIN_LIVE_S <= goal.live_duration_s <= MAX_LIVE_S:
         raise InputError(
             f"without a bag, live_duration_s must be between {MIN_LIVE_S:g} and {MAX_LIVE_S:g} s, "
             f"got {goal.live_duration_s:g}"
         )
     if goal.scene_path:
-        output = path_inside(scene_folder, goal.scene_path, "scene_path")
+        output = inside(scene_folder, goal.scene_path, "scene_path")
         if output == scene_folder:
             raise InputError(f"scene_path must name a folder inside {scene_folder}, not that folder itself")
     else:
@@ -72,25 +73,6 @@ def folder_of_bags(settings: ReconstructorSettings) -> Path:
     if settings.bag_folder:
         return Path(settings.bag_folder).expanduser().resolve()
     return Path(settings.bag).expanduser().resolve().parent if settings.bag else Path.cwd()
-
-
-def path_inside(folder: Path, asked: str, name: str) -> Path:
-    """A path from a message, relative to a folder that it may not leave, symbolic links followed.
-
-    Raises:
-        InputError: it leaves the folder, or is no path at all.
-    """
-    try:
-        path = (folder / asked).resolve()
-        path.exists()
-    except (OSError, RuntimeError, ValueError) as error:  # too long, links in a circle, a zero byte
-        raise InputError(f"{name} {asked[:200]!r} cannot be used as a path: {error}") from error
-    if not path.is_relative_to(folder):
-        raise InputError(
-            f"{name} '{asked[:200]}' lies outside of {folder}; goals may only use what is inside "
-            "(parameters bag_folder and scene_folder)"
-        )
-    return path
 
 
 def scene_name(bag: Path) -> str:

@@ -94,7 +94,7 @@ class Reconstructor(CoreNode):
 
 def main() -> int:
     """Run the node."""
-    return run_node(Reconstructor)
+    return run_node(Reconstructor, __doc__ or "")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
 """How a node process lives: start, spin, and leave with rc 0 on Ctrl-C and SIGTERM, no thread behind it."""
 
+import argparse
 import contextlib
 import logging
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import rclpy
@@ -11,6 +12,7 @@ from rclpy.exceptions import InvalidHandle
 from rclpy.executors import MultiThreadedExecutor
 from rclpy.logging import get_logger
 from rclpy.node import Node
+from rclpy.utilities import remove_ros_args
 
 from gs_sim.errors import GsSimError
 from gs_sim.nodes.guard import guarded
@@ -51,12 +53,15 @@ class ToRosLog(logging.Handler):
         log[level](self.format(record))
 
 
-def run_node(make: Callable[[], CoreNode], arguments: Sequence[str] | None = None) -> int:
+def run_node(make: Callable[[], CoreNode], description: str) -> int:
     """Make a node, spin it until somebody says stop, and return the exit code.
 
-    What the node refuses at its start is logged as one sentence, and the code is 2.
+    What the node refuses at its start is logged as one sentence, and the code is 2. `--help` shows the description.
     """
-    rclpy.init(args=list(sys.argv if arguments is None else arguments))
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.epilog = "Parameters: --ros-args -p NAME:=VALUE; `ros2 param describe` and docs/ros.md say what there are."
+    parser.parse_args(remove_ros_args(sys.argv)[1:])
+    rclpy.init()
     try:
         return _live(make())
     except GsSimError as error:

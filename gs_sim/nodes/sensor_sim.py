@@ -132,7 +132,7 @@ class SensorSim(CoreNode):
 
 def main() -> int:
     """Run the node until Ctrl-C, SIGTERM or a shutdown of ROS."""
-    return run_node(SensorSim)
+    return run_node(SensorSim, __doc__ or "")
 
 
 if __name__ == "__main__":

@@ -38,7 +38,7 @@ class HeardPose(NamedTuple):
     """A pose of the vehicle, when it is for and when it came; without one the world itself knows it."""
 
     stamp_ns: int
-    fixed_from_base: Float64[Tensor, "4 4"] | None
+    map_from_base: Float64[Tensor, "4 4"] | None
     heard_s: float
 
 
@@ -114,16 +114,16 @@ class SimulationHost:
             self._forget_poses()
             self._announce.time(self.simulator.now_ns)
 
-    def hear(self, stamp_ns: int, fixed_from_base: Float64[Tensor, "4 4"] | None) -> None:
+    def hear(self, stamp_ns: int, map_from_base: Float64[Tensor, "4 4"] | None) -> None:
         """Take a pose of the vehicle; None where the world itself knows it."""
         if not self.settings.publish_clock:
-            self.worker.give(HeardPose(stamp_ns, fixed_from_base, self.meter.now_s()))
+            self.worker.give(HeardPose(stamp_ns, map_from_base, self.meter.now_s()))
             return
-        assert fixed_from_base is not None
+        assert map_from_base is not None
         with self._pose_came:
             if stamp_ns < self.simulator.now_ns:
                 self.num_late_poses += 1
-            self._poses[stamp_ns] = fixed_from_base
+            self._poses[stamp_ns] = map_from_base
             while len(self._poses) > KEPT_POSES:
                 del self._poses[min(self._poses)]
             self._pose_came.notify_all()
@@ -165,9 +165,9 @@ class SimulationHost:
                 return
             scene_ns = self.scene_ns(heard.stamp_ns)
             self.simulator.now_ns = scene_ns
-            if heard.fixed_from_base is not None:
-                world_from_fixed = inverse(self.simulator.world.scene.map_from_world)
-                self.simulator.world.command(EGO, still(scene_ns, world_from_fixed @ heard.fixed_from_base))
+            if heard.map_from_base is not None:
+                world_from_map = inverse(self.simulator.world.scene.map_from_world)
+                self.simulator.world.command(EGO, still(scene_ns, world_from_map @ heard.map_from_base))
             self._announce.moment(heard.stamp_ns)
             self._publish(self._looking(heard.stamp_ns), scene_ns, (heard.stamp_ns, heard.heard_s))
 
@@ -197,10 +197,10 @@ class SimulationHost:
                 f"no pose of the vehicle for {now_ns / 1e9:.3f} s came on '{self.settings.pose_source}' within "
                 f"{timeout_s:g} s ({found}); whoever moves the vehicle must publish one for each tick of /clock",
             )
-        fixed_from_base = self._poses[now_ns]
+        map_from_base = self._poses[now_ns]
         for stamp_ns in [stamp for stamp in self._poses if stamp <= now_ns]:
             del self._poses[stamp_ns]
-        return inverse(self.simulator.world.scene.map_from_world) @ fixed_from_base
+        return inverse(self.simulator.world.scene.map_from_world) @ map_from_base
 
     def _warm_up(self, camera: VirtualCamera) -> None:
         """Render once: the first image of a process loads compiled kernels, for seconds where none are cached."""

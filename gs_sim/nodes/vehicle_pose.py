@@ -21,7 +21,7 @@ from gs_sim.sources.messages.pose import child_frame_id, pose_from_message
 from gs_sim.sources.transform_buffer import TransformBuffer
 
 Heard = Callable[[int, Float64[Tensor, "4 4"]], None]
-"""Is told the stamp of a pose in ns, and `fixed_from_base`."""
+"""Is told the stamp of a pose in ns, and `map_from_base`."""
 
 
 class Frames:
@@ -104,15 +104,15 @@ class VehiclePose:
     def _take(self, message: Any, pose: Any) -> None:
         stamp, frame, child = stamp_ns(message.header), frame_id(message.header), child_frame_id(message)
         try:
-            fixed_from_child = self._frames.fixed_from(frame, stamp) @ pose_from_message(pose)
-            fixed_from_base = fixed_from_child @ inverse(self._frames.base_from(child, stamp))
+            map_from_child = self._frames.fixed_from(frame, stamp) @ pose_from_message(pose)
+            map_from_base = map_from_child @ inverse(self._frames.base_from(child, stamp))
         except FrameLinkError:
             self.unusable[f"poses of '{child or self._frames.base}' in '{frame}', which tf does not connect"] += 1
         except InputError:
             self.unusable["poses that are not finite, no rotation, or outside the time that tf knows"] += 1
         else:
             self.num_heard += 1
-            self._heard(stamp, fixed_from_base)
+            self._heard(stamp, map_from_base)
 
     def _on_tf(self) -> None:
         latest = self._frames.latest_base()

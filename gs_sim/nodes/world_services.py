@@ -43,7 +43,7 @@ class WorldServices:
             failed(response, code, "name a scene by its uri, as get_available_worlds lists it; strings are not read")
             return
         try:
-            path = inside(self._folder(), resource.uri, "scene")
+            path = inside(self._folder(), resource.uri, "world")
         except InputError as error:
             failed(response, codes.MISSING_ASSETS, str(error))
             return

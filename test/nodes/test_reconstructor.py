@@ -5,28 +5,26 @@ import math
 import os
 import signal
 import threading
-import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from node_process import NodeProcess, is_running, wait_for, wait_until
+from drive_player import Player
+from node_process import NodeProcess, is_running, wait_until
+from reconstruct_client import ABORTED, SUCCEEDED, Client
 from small_drive import NUM_FRAMES, write_drive
 
 pytest.importorskip("rclpy", reason="ROS 2 is not installed")
 
 from gs_sim.scene.storage import load_scene
-from gs_sim.sources.bag_file import BagFile, RawMessage
+from gs_sim.sources.bag_file import BagFile
 
 if TYPE_CHECKING:
     from rclpy.node import Node
 
 pytestmark = pytest.mark.ros
 
-SUCCEEDED, CANCELED, ABORTED = 4, 5, 6
-"""As in `action_msgs/GoalStatus`."""
 QUICK = {
     "reconstruct.optimise.steps": "20",
     "reconstruct.path.correct_with_lidar": "false",
@@ -45,57 +43,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_drive(folder / "drive")
     (folder / "escape").symlink_to("/usr")
     return folder
-
-
-@dataclass
-class Goal:
-    """A goal on its way."""
-
-    handle: Any
-    feedback: list[Any] = field(default_factory=list)
-    times_s: list[float] = field(default_factory=list)
-
-    def wait_for_stage(self, stage: str) -> None:
-        wait_until(lambda: any(heard.stage == stage for heard in self.feedback), f"feedback of stage {stage}")
-
-    def cancel(self) -> float:
-        """Cancel, and return how long that took."""
-        start_s = time.monotonic()
-        wait_for(self.handle.cancel_goal_async())
-        status, result = self.result()
-        assert (status, result.success) == (CANCELED, False)
-        assert "stopped" in result.message
-        return time.monotonic() - start_s
-
-    def result(self) -> tuple[int, Any]:
-        answer = wait_for(self.handle.get_result_async())
-        return answer.status, answer.result
-
-
-class Client:
-    """Sends goals from the test's own node."""
-
-    def __init__(self, node: "Node", server: str) -> None:
-        from rclpy.action.client import ActionClient
-
-        from gs_sim_msgs.action import Reconstruct
-
-        self._goal_type = Reconstruct.Goal
-        self._client: Any = ActionClient(node, Reconstruct, f"/{server}/reconstruct")
-        assert self._client.wait_for_server(30.0)
-
-    def send(self, **fields: Any) -> Goal:
-        goal = Goal(None)
-
-        def hear(message: Any) -> None:
-            goal.feedback.append(message.feedback)
-            goal.times_s.append(time.monotonic())
-
-        goal.handle = wait_for(self._client.send_goal_async(self._goal_type(**fields), feedback_callback=hear))
-        return goal
-
-    def close(self) -> None:
-        self._client.destroy()
 
 
 @pytest.fixture(scope="module")
@@ -265,43 +212,6 @@ def test_a_goal_can_be_cancelled_while_its_process_starts(client: Client, recons
     wait_until(lambda: len(reconstructor.children()) == 1, "the process of the reconstruction")
     assert goal.cancel() < 2.0
     assert reconstructor.children() == []
-
-
-class Player:
-    """Publishes the messages of a bag as they were serialized, as `ros2 bag play` does."""
-
-    def __init__(self, node: "Node", messages: Sequence[RawMessage]) -> None:
-        self._node, self._messages = node, messages
-        self.publishers: dict[str, Any] = {}
-
-    def offer(self, topics: Sequence[str]) -> None:
-        """Create publishers; that of the LiDAR promises nothing, as those of many drivers."""
-        from rclpy.qos import QoSProfile, ReliabilityPolicy
-
-        from gs_sim.nodes.live_topics import find_message_type
-        from gs_sim.nodes.qos import latched, stream
-
-        types = {message.topic: message.type_name for message in self._messages}
-        for topic in topics:
-            profile = latched() if topic == "/tf_static" else stream(50)
-            if topic == "/lidar/points":
-                profile = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
-            self.publishers[topic] = self._node.create_publisher(find_message_type(types[topic]), topic, profile)
-
-    def wait_for_subscribers(self) -> None:
-        publishers = self.publishers.values()
-        wait_until(lambda: all(p.get_subscription_count() for p in publishers), "subscriptions to every topic")
-
-    def play(self) -> None:
-        """Publish at the pace of the bag."""
-        start_s, first_ns = time.monotonic(), self._messages[0].log_ns
-        for message in self._messages:
-            time.sleep(max(0.0, (message.log_ns - first_ns) * 1e-9 - (time.monotonic() - start_s)))
-            self.publishers[message.topic].publish(bytes(message.data))
-
-    def close(self) -> None:
-        for publisher in self.publishers.values():
-            self._node.destroy_publisher(publisher)
 
 
 def test_a_live_drive_becomes_a_scene(node: "Node", client: Client, reconstructor: NodeProcess, folder: Path) -> None:

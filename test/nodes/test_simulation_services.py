@@ -307,7 +307,7 @@ def test_several_can_be_spawned_at_once_each_with_its_own_answer(harness: Harnes
         ("link", "lies outside of"),
         ("/etc", "lies outside of"),
         ("file:///etc/passwd", "lies outside of"),
-        ("http://example.com/scene", "is no path of a scene"),
+        ("http://example.com/scene", "is no path; name one inside"),
         ("nothing", "is no scene: it has no scene.json"),
         ("broken", "scene.json"),
     ],

@@ -175,7 +175,7 @@ class BrakingExample(CoreNode):
 
 def main() -> int:
     """Run the node until Ctrl-C, SIGTERM or a shutdown of ROS."""
-    return run_node(BrakingExample)
+    return run_node(BrakingExample, __doc__ or "")
 
 
 if __name__ == "__main__":
