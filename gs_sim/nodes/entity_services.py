@@ -184,7 +184,7 @@ class EntityServices:
 
     def _assets(self) -> Path | None:
         folder = self._host.settings.asset_folder
-        return Path(folder) if folder else None
+        return Path(folder).expanduser() if folder else None
 
     def _matching(self, filters: Any) -> list[Entity]:
         simulator = self._host.simulator

@@ -6,6 +6,7 @@ from rclpy.node import Node
 from visualization_msgs.msg import Marker, MarkerArray
 
 from gs_sim.errors import GsSimError
+from gs_sim.geometry.pose import inverse
 from gs_sim.nodes.conversions import (
     header_message,
     pose_message,
@@ -58,7 +59,7 @@ class EntityTopics:
         pose = pose_message(simulator.world.scene.map_from_world @ motion.world_from_box)
         header = header_message(frame, stamp_ns)
         if is_heard:
-            box_from_world = motion.world_from_box[:3, :3].T
+            box_from_world = inverse(motion.world_from_box)[:3, :3]
             odometry = Odometry(header=header, child_frame_id=child)
             odometry.pose.pose = pose
             odometry.twist.twist.linear = vector_message((box_from_world @ motion.velocity_mps).tolist())

@@ -58,7 +58,7 @@ class SensorSim(CoreNode):
 
         self.player: Player | None = None
         if settings.scene:
-            self.host.load(Path(settings.scene))
+            self.host.load(Path(settings.scene).expanduser())
         if settings.publish_clock:
             self.player = Player(self.host)
             if settings.is_playing and settings.scene:

@@ -218,7 +218,7 @@ class SimulationHost:
 
     def _cameras_of(self, folder: SceneFolder) -> tuple[VirtualCamera, ...]:
         if self.settings.rig:
-            cameras = load_rig(Path(self.settings.rig), folder.scene.rig)
+            cameras = load_rig(Path(self.settings.rig).expanduser(), folder.scene.rig)
         else:
             cameras = recorded_cameras(folder.scene.rig, folder.cameras, folder.width_px)
         if not cameras:

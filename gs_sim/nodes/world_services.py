@@ -77,8 +77,8 @@ class WorldServices:
     def _folder(self) -> Path:
         settings = self._host.settings
         if settings.scene_folder:
-            return Path(settings.scene_folder)
-        return Path(settings.scene).resolve().parent if settings.scene else Path.cwd()
+            return Path(settings.scene_folder).expanduser()
+        return Path(settings.scene).expanduser().resolve().parent if settings.scene else Path.cwd()
 
 
 def world_message(path: Path) -> WorldResource:
