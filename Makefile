@@ -1,4 +1,4 @@
-# make setup | demo | test | test-jazzy | lint | bench | clean
+# make setup | demo | ros-demo | test | test-jazzy | lint | bench | clean
 # Every target sets up what it needs. PYTHON= and TORCH_INDEX= are described in .ci/setup.
 
 BIN := .venv/bin
@@ -9,7 +9,7 @@ INTERFACES := $(shell find gs_sim_msgs test/ros_interfaces -type f)
 JAZZY := .venv-jazzy
 export PYTHON TORCH_INDEX
 
-.PHONY: setup demo test test-jazzy lint bench clean
+.PHONY: setup demo ros-demo test test-jazzy lint bench clean
 
 setup: $(READY)
 
@@ -31,6 +31,10 @@ demo: setup
 	$(BIN)/gs-sim evaluate demo/scene demo/street --holdout 8 --json demo/evaluation.json
 	$(BIN)/gs-sim render demo/scene -o demo/beside_the_path.mp4 --offset 0,1,0,0
 	@echo "The report is demo/scene/report.html (beside the path: demo/displaced.html), the video is demo/beside_the_path.mp4."
+
+# The same drive by ROS 2 nodes, up to a vehicle that brakes in its scene; fails if it does not stop. Takes demo/street if it is there.
+ros-demo: setup
+	$(BIN)/python -m gs_sim.nodes.examples.closed_loop_demo demo
 
 test: setup
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) $(TESTS)
