@@ -12,9 +12,10 @@ from gs_sim.nodes.conversions import (
     pose_message,
     vector_message,
 )
+from gs_sim.nodes.inputs import Inputs
 from gs_sim.nodes.optional_messages import TFMessage
 from gs_sim.nodes.places import Places
-from gs_sim.nodes.qos import Inputs, stream
+from gs_sim.nodes.qos import stream
 from gs_sim.nodes.simulation_host import SimulationHost
 from gs_sim.simulation.entity import Motion
 from gs_sim.simulation.world import EGO

@@ -12,12 +12,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy
 
 from gs_sim.errors import InputError
-from gs_sim.nodes.qos import Inputs, Reliability
+from gs_sim.nodes.inputs import Inputs
+from gs_sim.nodes.qos import Reliability
 from gs_sim.nodes.reconstruction_process import StoppedError, Watch
 from gs_sim.nodes.steady_clock import steady_clock
 from gs_sim.reconstruction.reconstruct import Progress
@@ -63,10 +63,11 @@ class LiveTopics:
         self._node, self._recorder = node, recorder
         self._wanted = _resolved(node, order.topics)
         self._known: set[str] = set()
-        self._inputs = Inputs(node, order.reliability, MutuallyExclusiveCallbackGroup())
+        self._inputs = Inputs(node, order.reliability)
         self.remarks: dict[str, str] = {}
         """Sentences by message type whose package is not installed."""
         self._look()
+        self._inputs.start()
         self._timer = node.create_timer(LOOK_EVERY_S, self._look, clock=steady_clock())
 
     def close(self) -> None:

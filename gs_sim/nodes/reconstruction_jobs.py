@@ -150,11 +150,14 @@ class ReconstructionJobs:
         whole = WholeProgress(is_live=order.bag is None)
         start_s = time.monotonic()
         due_s = {FEEDBACK_EVERY_S: 0.0, LOG_EVERY_S: start_s + LOG_EVERY_S}
+        stage = ""
 
         def tell(progress: Progress) -> None:
+            nonlocal stage
             now_s = time.monotonic()
             standing = self._counts.standing = whole.update(progress, now_s)
-            if now_s >= due_s[FEEDBACK_EVERY_S]:
+            if now_s >= due_s[FEEDBACK_EVERY_S] or progress.stage != stage:
+                stage = progress.stage
                 due_s[FEEDBACK_EVERY_S] = now_s + FEEDBACK_EVERY_S
                 client.hear(standing)
             if now_s >= due_s[LOG_EVERY_S]:

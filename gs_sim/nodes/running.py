@@ -17,6 +17,11 @@ from rclpy.utilities import remove_ros_args
 from gs_sim.errors import GsSimError
 from gs_sim.nodes.guard import guarded
 
+try:
+    from rclpy.event_handler import PublisherEventCallbacks, SubscriptionEventCallbacks
+except ImportError:  # Humble
+    from rclpy.qos_event import PublisherEventCallbacks, SubscriptionEventCallbacks
+
 REFUSED = 2
 NUM_THREADS = 4
 """One for a long service, one for the action that may be beside it, the rest for topics and parameters."""
@@ -28,6 +33,20 @@ class CoreNode(Node):
     """A node with things to end before it goes: worker threads, processes, open files."""
 
     exit_code = 0
+
+    def create_publisher(self, *args: Any, **options: Any) -> Any:
+        """As `Node.create_publisher`, without handlers of QoS events.
+
+        Each handler is looked at whenever anything happens: with all of them, the executor took half a core
+        at 15 poses per second. Subscribers still warn about QoS that does not fit.
+        """
+        options.setdefault("event_callbacks", PublisherEventCallbacks(use_default_callbacks=False))
+        return super().create_publisher(*args, **options)
+
+    def create_subscription(self, *args: Any, **options: Any) -> Any:
+        """As `Node.create_subscription`, without handlers of QoS events: `Inputs` asks for what is offered."""
+        options.setdefault("event_callbacks", SubscriptionEventCallbacks(use_default_callbacks=False))
+        return super().create_subscription(*args, **options)
 
     def close(self) -> None:
         """End them; called once, from the main thread, when nothing is spun any more. Long callbacks must return soon."""

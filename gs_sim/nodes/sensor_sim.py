@@ -15,12 +15,13 @@ from gs_sim.nodes.camera_topics import CameraTopics
 from gs_sim.nodes.conversions import time_message, transform_message
 from gs_sim.nodes.diagnostics import Diagnostics, Status
 from gs_sim.nodes.entity_topics import EntityTopics
+from gs_sim.nodes.inputs import Inputs
 from gs_sim.nodes.interfaces import VirtualSensor
 from gs_sim.nodes.optional_messages import TFMessage
 from gs_sim.nodes.parameters import declare_settings
 from gs_sim.nodes.places import Places
 from gs_sim.nodes.player import Player
-from gs_sim.nodes.qos import Inputs, latched, stream
+from gs_sim.nodes.qos import latched, stream
 from gs_sim.nodes.running import CoreNode, run_node
 from gs_sim.nodes.scene_topics import SceneTopics
 from gs_sim.nodes.sensor_sim_settings import SensorSimSettings
@@ -47,18 +48,18 @@ class SensorSim(CoreNode):
 
         announce = Announce(self._on_world, self._on_time, self._on_moment, self._make_cameras)
         self.host = SimulationHost(settings, announce)
+        self.player: Player | None = None
         self.inputs = Inputs(self, settings.input_reliability)
         self.frames = Frames(self, self.inputs, settings)
         self.places = Places(self.host, self.frames)
         self.entities = EntityTopics(self, self.host, self.places, self.inputs)
         self.pose = VehiclePose(self.inputs, self.frames, settings, self.host.hear)
+        if settings.scene:
+            self.host.load(Path(settings.scene).expanduser())
         ViewService(self, self.host, self.places, ReentrantCallbackGroup())
         self._end_services = self._offer_services()
         Diagnostics(self, "renderer", self._status)
 
-        self.player: Player | None = None
-        if settings.scene:
-            self.host.load(Path(settings.scene).expanduser())
         if settings.publish_clock:
             self.player = Player(self.host)
             if settings.is_playing and settings.scene:
@@ -66,6 +67,7 @@ class SensorSim(CoreNode):
         elif not self.host.waits_for_poses:
             rates = [camera.rate_hz for camera in self.host.simulator.cameras]
             self.create_timer(1.0 / max(rates, default=10.0), self._on_tick)
+        self.inputs.start()
 
     def _offer_services(self) -> Callable[[], None]:
         """Offer `simulation_interfaces` where they are installed; returns how to end that."""
@@ -124,6 +126,7 @@ class SensorSim(CoreNode):
     def close(self) -> None:
         """End all threads."""
         self.host.is_closing = True
+        self.inputs.close()
         if self.player is not None:
             self.player.close()
         self.host.close()
