@@ -3,6 +3,9 @@
 import itertools
 import math
 import signal
+import subprocess
+import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -188,6 +191,41 @@ def test_a_clock_that_goes_back_does_not_end_the_images(sensor_sim: NodeProcess,
         assert time_ns(images.wait(count)[-1].header.stamp) == stamp_ns
     images.close()
     assert sensor_sim.is_alive()
+
+
+SUBSCRIBER = """
+import rclpy
+from sensor_msgs.msg import Image
+rclpy.init()
+node = rclpy.create_node("victim")
+node.create_subscription(Image, "/front/image_raw", lambda _: print("seen", flush=True), 10)
+rclpy.spin(node)
+"""
+
+
+def test_a_subscriber_that_dies_takes_nothing_with_it(sensor_sim: NodeProcess, ros_node: "Node") -> None:
+    images = Listener(ros_node, Image, "/front/image_raw")
+    driver = Driver(ros_node)
+    connect(driver, images)
+    with subprocess.Popen([sys.executable, "-c", SUBSCRIBER], stdout=subprocess.PIPE, text=True) as victim:
+        assert victim.stdout is not None
+        seen = threading.Thread(target=victim.stdout.readline)
+        seen.start()
+
+        def is_seen_by_victim() -> bool:
+            driver.say(next(WARM_UP_STAMPS_NS), 0.0)
+            time.sleep(0.05)
+            return not seen.is_alive()
+
+        wait_until(is_seen_by_victim, "an image in the other process", 30.0)
+        victim.kill()
+    images.messages.clear()
+    for number in range(40):
+        driver.say(next(WARM_UP_STAMPS_NS), 0.0)
+        time.sleep(0.05)
+        assert sensor_sim.is_alive(), number
+    assert len(images.wait(30)) >= 30
+    images.close()
 
 
 def test_a_commanded_actor_is_seen_where_it_was_sent(sensor_sim: NodeProcess, scene: Scene, ros_node: "Node") -> None:
