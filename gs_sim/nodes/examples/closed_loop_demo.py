@@ -47,7 +47,8 @@ def demo(folder: Path) -> int:
         logger.info("a drive through a synthetic street is drawn")
         finish([sys.executable, "-m", "gs_sim.cli.main", "street", "-o", str(bag), *STREET], environment)
     logger.info("the node reconstructor makes a scene of it, in some minutes")
-    given = {"bag": bag, "scene": scene, "exit_when_done": "true", "reconstruct.optimise.budget_s": BUDGET_S}
+    given = {"bag": bag, "scene": scene, "exit_when_done": "true"}
+    given |= {"reconstruct.cameras": "[front]", "reconstruct.optimise.budget_s": BUDGET_S}
     finish(node("reconstructor", given), environment)
     rig.write_text(RIG, encoding="utf-8")
     logger.info("the nodes sensor_sim and braking_example close the loop, braking_scenario judges")
