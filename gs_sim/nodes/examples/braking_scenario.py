@@ -7,10 +7,10 @@ It drives the simulator by the services of `simulation_interfaces` alone, which 
 vehicle is not told, and leaves with 0 if the vehicle did well, otherwise with 1.
 """
 
+import argparse
 import json
 import sys
 import time
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
@@ -20,6 +20,7 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from nav_msgs.msg import Path as PathMessage
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
+from rclpy.utilities import remove_ros_args
 from sensor_msgs.msg import Image
 
 from gs_sim.config import Range, check_ranges
@@ -143,9 +144,11 @@ class Scenario:
         self._is_ready = message.level == DiagnosticStatus.OK
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main() -> int:
     """Run the scenario and return 0 if the vehicle did well, 1 if not, 2 if it could not be tried."""
-    rclpy.init(args=list(sys.argv if arguments is None else arguments))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.parse_args(remove_ros_args(sys.argv)[1:])
+    rclpy.init()
     node = rclpy.create_node("braking_scenario")
     try:
         return _judge(node)

@@ -6,6 +6,7 @@ Whatever it starts it also ends, Ctrl-C included. It leaves with 0 if the vehicl
 one and for nothing else.
 """
 
+import argparse
 import contextlib
 import logging
 import os
@@ -136,11 +137,14 @@ def finish(
 
 def main() -> int:
     """Run the demo in the folder that the command line names, `demo` by default."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", nargs="?", default="demo", type=Path, help="for bag, scene and pictures")
+    folder = parser.parse_args().folder
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     # a task runner that gives up sends SIGTERM: what was started must end then too
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
-        return demo(Path(sys.argv[1] if len(sys.argv) > 1 else "demo"))
+        return demo(folder)
     except NodeEndedError as error:
         logger.error("%s", error)  # noqa: TRY400  # the sentence says it all
         return FAILED

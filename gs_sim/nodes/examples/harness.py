@@ -10,14 +10,21 @@ from geometry_msgs.msg import PoseStamped
 from jaxtyping import Float64
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
-from simulation_interfaces import srv
-from simulation_interfaces.msg import EntityState, Resource, Result, SimulationState
 from torch import Tensor
 
-from gs_sim.errors import InputError
+from gs_sim.errors import InputError, MissingFeatureError
 from gs_sim.nodes.conversions import header_message, pose_message
 from gs_sim.sources.messages.header import stamp_ns
 from gs_sim.sources.messages.pose import pose_from_message
+
+try:
+    from simulation_interfaces import srv
+    from simulation_interfaces.msg import EntityState, Resource, Result, SimulationState
+except ImportError as error:
+    raise MissingFeatureError(
+        f"simulation_interfaces 2.x is not installed ({error}); a simulator cannot be driven without it: install "
+        "ros-$ROS_DISTRO-simulation-interfaces"
+    ) from error
 
 FLAGS = {"set_pose", "set_twist", "set_acceleration"}
 SETS_ALL = dict.fromkeys(FLAGS & set(srv.SetEntityState.Request.get_fields_and_field_types()), True)
