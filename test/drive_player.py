@@ -23,8 +23,8 @@ class Player:
         """Create publishers; that of the LiDAR promises nothing, as those of many drivers."""
         from rclpy.qos import QoSProfile, ReliabilityPolicy
 
-        from gs_sim.nodes.live_topics import find_message_type
-        from gs_sim.nodes.qos import latched, stream
+        from gs_sim.nodes.reconstructing.live_topics import find_message_type
+        from gs_sim.nodes.ros.qos import latched, stream
 
         types = {message.topic: message.type_name for message in self._messages}
         for topic in topics:

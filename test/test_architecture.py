@@ -63,7 +63,7 @@ MAX_ARGUMENTS = 5
 
 LONGER_FILES: dict[str, str] = {}
 """Files over the limit, each with its reason."""
-BROAD_EXCEPTS = {"gs_sim/nodes/guard.py": "a fault in one callback must not end a simulation of hours"}
+BROAD_EXCEPTS = {"gs_sim/nodes/ros/guard.py": "a fault in one callback must not end a simulation of hours"}
 """Files that may catch every error, each with its reason."""
 LONGER_BODIES: dict[str, str] = {}
 """Functions (`file.py:name`) over the limit, each with its reason."""
@@ -216,7 +216,7 @@ from gs_sim.reconstruction.reconstruct import reconstruct
 from gs_sim import cli
 from .scene import Scene
 def late():
-    import gs_sim.nodes.worker
+    import gs_sim.nodes.ros.worker
 from gs_sim.geometry.pose import inverse
 from gs_sim.errors import InputError
 """

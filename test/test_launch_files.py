@@ -11,8 +11,8 @@ import pytest
 
 pytest.importorskip("rclpy", reason="ROS 2 is not installed, and settings of nodes name what it offers")
 
-from gs_sim.nodes.reconstructor_settings import ReconstructorSettings
-from gs_sim.nodes.sensor_sim_settings import SensorSimSettings
+from gs_sim.nodes.reconstructing.settings import ReconstructorSettings
+from gs_sim.nodes.simulating.settings import SensorSimSettings
 
 ROOT = Path(__file__).resolve().parents[1]
 LAUNCH = ROOT / "launch"

@@ -15,8 +15,8 @@ pytest.importorskip("rclpy", reason="ROS 2 is not installed, and settings of nod
 from gs_sim.config import override
 from gs_sim.errors import ConfigError
 from gs_sim.geometry.rig import Rig
-from gs_sim.nodes.reconstructor_settings import ReconstructorSettings
-from gs_sim.nodes.sensor_sim_settings import SensorSimSettings
+from gs_sim.nodes.reconstructing.settings import ReconstructorSettings
+from gs_sim.nodes.simulating.settings import SensorSimSettings
 from gs_sim.simulation.simulator import Simulator
 from gs_sim.simulation.virtual_camera import load_rig
 
@@ -96,7 +96,7 @@ def test_six_cameras_around_a_car_leave_no_blind_angle() -> None:
 def test_rviz_shows_topics_that_the_nodes_publish() -> None:
     document = yaml.safe_load((ROOT / "rviz" / "gs_sim.rviz").read_text("utf-8"))
     published = {name: published_topics(NODES / file) for name, file in (
-        ("scene", "scene_topics.py"), ("entities", "entity_topics.py"), ("cameras", "camera_topics.py"),
+        ("scene", "scene_topics.py"), ("entities", "simulating/entity_topics.py"), ("cameras", "simulating/camera_topics.py"),
     )}  # fmt: skip
     of_a_scene = {f"/{node}/{topic}" for node in ("reconstructor", "sensor_sim") for topic in published["scene"]}
     shown = set(topics_of(document["Visualization Manager"]["Displays"]))

@@ -24,8 +24,8 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image
 
 from gs_sim.errors import MissingFeatureError
-from gs_sim.nodes.conversions import header_message, time_ns
-from gs_sim.nodes.qos import stream
+from gs_sim.nodes.ros.conversions import header_message, time_ns
+from gs_sim.nodes.ros.qos import stream
 
 TOPIC = "/front/image_raw"
 START_TIMEOUT_S = 120.0

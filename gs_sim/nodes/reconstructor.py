@@ -15,16 +15,16 @@ import rclpy
 from rclpy.action.server import ActionServer, CancelResponse, GoalResponse, ServerGoalHandle
 from rclpy.callback_groups import ReentrantCallbackGroup
 
-from gs_sim.nodes.diagnostics import Diagnostics
-from gs_sim.nodes.interfaces import Reconstruct
-from gs_sim.nodes.parameters import declare_settings
-from gs_sim.nodes.reconstruct_messages import feedback_message
-from gs_sim.nodes.reconstruction_jobs import Client, ReconstructionJobs
-from gs_sim.nodes.reconstruction_orders import order_at_start, order_from_goal
-from gs_sim.nodes.reconstructor_settings import ReconstructorSettings
-from gs_sim.nodes.running import REFUSED, CoreNode, run_node
-from gs_sim.nodes.steady_clock import steady_clock
-from gs_sim.nodes.whole_progress import Standing
+from gs_sim.nodes.reconstructing.jobs import Client, ReconstructionJobs
+from gs_sim.nodes.reconstructing.messages import feedback_message
+from gs_sim.nodes.reconstructing.orders import order_at_start, order_from_goal
+from gs_sim.nodes.reconstructing.settings import ReconstructorSettings
+from gs_sim.nodes.reconstructing.whole_progress import Standing
+from gs_sim.nodes.ros.diagnostics import Diagnostics
+from gs_sim.nodes.ros.interfaces import Reconstruct
+from gs_sim.nodes.ros.parameters import declare_settings
+from gs_sim.nodes.ros.running import REFUSED, CoreNode, run_node
+from gs_sim.nodes.ros.steady_clock import steady_clock
 
 
 class Reconstructor(CoreNode):

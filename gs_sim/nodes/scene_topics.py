@@ -17,7 +17,7 @@ from gs_sim.geometry.camera import Camera
 from gs_sim.geometry.pose import transform_points
 from gs_sim.geometry.rig import MountedCamera
 from gs_sim.geometry.trajectory import Trajectory, pose_at
-from gs_sim.nodes.conversions import (
+from gs_sim.nodes.ros.conversions import (
     cloud_message,
     header_message,
     path_message,
@@ -26,8 +26,8 @@ from gs_sim.nodes.conversions import (
     time_message,
     vector_message,
 )
-from gs_sim.nodes.interfaces import SceneInfo
-from gs_sim.nodes.qos import latched
+from gs_sim.nodes.ros.interfaces import SceneInfo
+from gs_sim.nodes.ros.qos import latched
 from gs_sim.scene.gaussians import SH_C0, concatenate
 from gs_sim.scene.scene import Scene, move_gaussians
 from gs_sim.sensing.holdout import is_ground_truth_camera

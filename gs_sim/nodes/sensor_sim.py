@@ -11,24 +11,24 @@ import rclpy
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rosgraph_msgs.msg import Clock
 
-from gs_sim.nodes.camera_topics import CameraTopics
-from gs_sim.nodes.conversions import time_message, transform_message
-from gs_sim.nodes.diagnostics import Diagnostics, Status
-from gs_sim.nodes.entity_topics import EntityTopics
-from gs_sim.nodes.inputs import Inputs
-from gs_sim.nodes.interfaces import VirtualSensor
-from gs_sim.nodes.optional_messages import TFMessage
-from gs_sim.nodes.parameters import declare_settings
-from gs_sim.nodes.places import Places
-from gs_sim.nodes.player import Player
-from gs_sim.nodes.qos import latched, stream
-from gs_sim.nodes.running import CoreNode, run_node
+from gs_sim.nodes.ros.conversions import time_message, transform_message
+from gs_sim.nodes.ros.diagnostics import Diagnostics, Status
+from gs_sim.nodes.ros.inputs import Inputs
+from gs_sim.nodes.ros.interfaces import VirtualSensor
+from gs_sim.nodes.ros.optional_messages import TFMessage
+from gs_sim.nodes.ros.parameters import declare_settings
+from gs_sim.nodes.ros.qos import latched, stream
+from gs_sim.nodes.ros.running import CoreNode, run_node
+from gs_sim.nodes.ros.steady_clock import steady_clock
 from gs_sim.nodes.scene_topics import SceneTopics
-from gs_sim.nodes.sensor_sim_settings import SensorSimSettings
-from gs_sim.nodes.simulation_host import Announce, SimulationHost
-from gs_sim.nodes.steady_clock import steady_clock
-from gs_sim.nodes.vehicle_pose import Frames, VehiclePose
-from gs_sim.nodes.view_service import ViewService
+from gs_sim.nodes.simulating.camera_topics import CameraTopics
+from gs_sim.nodes.simulating.entity_topics import EntityTopics
+from gs_sim.nodes.simulating.host import Announce, SimulationHost
+from gs_sim.nodes.simulating.places import Places
+from gs_sim.nodes.simulating.player import Player
+from gs_sim.nodes.simulating.settings import SensorSimSettings
+from gs_sim.nodes.simulating.vehicle_pose import Frames, VehiclePose
+from gs_sim.nodes.simulating.view_service import ViewService
 from gs_sim.simulation.virtual_camera import VirtualCamera
 
 MAX_CAMERAS = 100
@@ -72,7 +72,7 @@ class SensorSim(CoreNode):
     def _offer_services(self) -> Callable[[], None]:
         """Offer `simulation_interfaces` where they are installed; returns how to end that."""
         try:
-            from gs_sim.nodes.simulation_services import SimulationServices
+            from gs_sim.nodes.simulating.services import SimulationServices
         except ImportError as error:
             self.get_logger().warning(
                 f"simulation_interfaces 2.x is not installed ({error}): no services to step, reset, spawn or load worlds"

@@ -26,8 +26,8 @@ from sensor_msgs.msg import Image
 from simulation_interfaces import srv
 from simulation_interfaces.msg import Resource, Result, SimulationState
 
-from gs_sim.nodes.conversions import header_message, pose_message, time_ns
-from gs_sim.nodes.qos import latched
+from gs_sim.nodes.ros.conversions import header_message, pose_message, time_ns
+from gs_sim.nodes.ros.qos import latched
 from gs_sim.scene.storage import save_scene
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from tiny_world import make_tiny_world
 
 pytest.importorskip("rclpy", reason="ROS 2 is not installed")
 
-from gs_sim.nodes.reconstructor_settings import ReconstructorSettings
-from gs_sim.nodes.sensor_sim_settings import SensorSimSettings
+from gs_sim.nodes.reconstructing.settings import ReconstructorSettings
+from gs_sim.nodes.simulating.settings import SensorSimSettings
 from gs_sim.scene.storage import save_scene
 
 if TYPE_CHECKING:

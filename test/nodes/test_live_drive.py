@@ -19,7 +19,7 @@ from sensor_msgs.msg import Image
 
 from gs_sim.cli.main import main
 from gs_sim.geometry.trajectory import pose_at
-from gs_sim.nodes.conversions import header_message, pose_message, time_ns
+from gs_sim.nodes.ros.conversions import header_message, pose_message, time_ns
 from gs_sim.rendering.image import to_rgb8
 from gs_sim.rendering.render import render
 from gs_sim.scene.storage import load_scene

@@ -111,7 +111,7 @@ def hidden_files(folder: Path) -> list[str]:
 
 def receive_latched(node: "Node", message_type: Any, topic: str) -> Any:
     """The last message of a latched topic, for one who comes late."""
-    from gs_sim.nodes.qos import latched
+    from gs_sim.nodes.ros.qos import latched
 
     received: list[Any] = []
     subscription = node.create_subscription(message_type, topic, received.append, latched())

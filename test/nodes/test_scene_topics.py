@@ -11,8 +11,8 @@ from tiny_world import NUM_FRAMES, START_NS, STEP_NS, make_tiny_world, pose
 
 pytest.importorskip("rclpy", reason="ROS 2 is not installed")
 
+from gs_sim.nodes.reconstructing.whole_progress import WholeProgress
 from gs_sim.nodes.scene_topics import actors_message, cameras_message, centres_message, scene_info
-from gs_sim.nodes.whole_progress import WholeProgress
 from gs_sim.reconstruction.reconstruct import Progress
 from gs_sim.scene.scene import Scene
 from gs_sim.sources.messages.point_cloud import decode_cloud

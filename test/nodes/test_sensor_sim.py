@@ -25,7 +25,7 @@ from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from gs_sim.geometry.camera import Camera
-from gs_sim.nodes.conversions import camera_info_message, header_message, pose_message, time_ns
+from gs_sim.nodes.ros.conversions import camera_info_message, header_message, pose_message, time_ns
 from gs_sim.rendering.image import to_rgb8
 from gs_sim.rendering.render import render
 from gs_sim.scene.scene import Scene
@@ -366,7 +366,7 @@ def test_a_view_that_cannot_be_rendered_is_refused_in_words(
 @pytest.mark.parametrize("source", ["pose", "tf"])
 def test_poses_come_from_other_topics_too(folder: Path, scene: Scene, ros_node: "Node", source: str) -> None:
     tf2_msgs = pytest.importorskip("tf2_msgs.msg")
-    from gs_sim.nodes.conversions import transform_message
+    from gs_sim.nodes.ros.conversions import transform_message
 
     parameters = {"scene": folder / "scene", "rig": folder / "rig.yaml", "pose_source": source, "base_frame": "body"}
     remaps = ["-r", "__ns:=/other"]

@@ -30,7 +30,7 @@ from simulation_interfaces.msg import (
     TagsFilter,
 )
 
-from gs_sim.nodes.conversions import header_message, pose_message, time_ns, vector_message
+from gs_sim.nodes.ros.conversions import header_message, pose_message, time_ns, vector_message
 from gs_sim.scene.ply import save_ply
 from gs_sim.scene.storage import save_scene
 

@@ -21,18 +21,18 @@ from sensor_msgs.msg import Image
 
 from gs_sim.config import Range, check_ranges
 from gs_sim.errors import GsSimError
-from gs_sim.nodes.conversions import header_message, pose_message, time_ns
 from gs_sim.nodes.examples.corridor import CorridorSettings
 from gs_sim.nodes.examples.driver import Driver, DriverSettings
 from gs_sim.nodes.examples.lock_step import Event, LockStep, Look, Missed, Restart
 from gs_sim.nodes.examples.paths import path_from_message
 from gs_sim.nodes.examples.road import road_from
 from gs_sim.nodes.examples.vehicle import VehicleSettings
-from gs_sim.nodes.interfaces import VirtualSensor
-from gs_sim.nodes.parameters import declare_settings
-from gs_sim.nodes.qos import latched, stream
-from gs_sim.nodes.running import CoreNode, run_node
-from gs_sim.nodes.steady_clock import steady_clock
+from gs_sim.nodes.ros.conversions import header_message, pose_message, time_ns
+from gs_sim.nodes.ros.interfaces import VirtualSensor
+from gs_sim.nodes.ros.parameters import declare_settings
+from gs_sim.nodes.ros.qos import latched, stream
+from gs_sim.nodes.ros.running import CoreNode, run_node
+from gs_sim.nodes.ros.steady_clock import steady_clock
 from gs_sim.sources.messages.camera_info import camera_from_info
 from gs_sim.sources.messages.image import strided_rows
 from gs_sim.sources.messages.pose import pose_from_message

@@ -32,8 +32,8 @@ from gs_sim.nodes.examples.obstacle import ObstacleSettings, insert_obstacle
 from gs_sim.nodes.examples.paths import path_from_message
 from gs_sim.nodes.examples.pictures import Pictures
 from gs_sim.nodes.examples.road import Road, road_from
-from gs_sim.nodes.parameters import declare_settings
-from gs_sim.nodes.qos import latched, stream
+from gs_sim.nodes.ros.parameters import declare_settings
+from gs_sim.nodes.ros.qos import latched, stream
 
 DONE_BADLY, REFUSED = 1, 2
 EGO, OBSTACLE = "ego", "obstacle"

@@ -13,7 +13,7 @@ from rclpy.node import Node
 from torch import Tensor
 
 from gs_sim.errors import InputError, MissingFeatureError
-from gs_sim.nodes.conversions import header_message, pose_message
+from gs_sim.nodes.ros.conversions import header_message, pose_message
 from gs_sim.sources.messages.header import stamp_ns
 from gs_sim.sources.messages.pose import pose_from_message
 

@@ -2,9 +2,9 @@
 
 import math
 
-from gs_sim.nodes.interfaces import Reconstruct, SceneInfo
-from gs_sim.nodes.reconstruction_work import Finished, Scores
-from gs_sim.nodes.whole_progress import Standing
+from gs_sim.nodes.reconstructing.whole_progress import Standing
+from gs_sim.nodes.reconstructing.work import Finished, Scores
+from gs_sim.nodes.ros.interfaces import Reconstruct, SceneInfo
 
 
 def feedback_message(standing: Standing) -> Reconstruct.Feedback:

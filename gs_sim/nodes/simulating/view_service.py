@@ -5,10 +5,10 @@ from rclpy.node import Node
 
 from gs_sim.errors import GsSimError, InputError
 from gs_sim.geometry.camera import Camera
-from gs_sim.nodes.conversions import camera_info_message, depth_message, image_message
-from gs_sim.nodes.interfaces import RenderView
-from gs_sim.nodes.places import Places
-from gs_sim.nodes.simulation_host import SimulationHost
+from gs_sim.nodes.ros.conversions import camera_info_message, depth_message, image_message
+from gs_sim.nodes.ros.interfaces import RenderView
+from gs_sim.nodes.simulating.host import SimulationHost
+from gs_sim.nodes.simulating.places import Places
 from gs_sim.sources.messages.camera_info import camera_from_info
 from gs_sim.sources.messages.header import frame_id, stamp_ns
 

@@ -16,10 +16,10 @@ from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy
 
 from gs_sim.errors import InputError
-from gs_sim.nodes.inputs import Inputs
-from gs_sim.nodes.qos import Reliability
-from gs_sim.nodes.reconstruction_process import StoppedError, Watch
-from gs_sim.nodes.steady_clock import steady_clock
+from gs_sim.nodes.reconstructing.process import StoppedError, Watch
+from gs_sim.nodes.ros.inputs import Inputs
+from gs_sim.nodes.ros.qos import Reliability
+from gs_sim.nodes.ros.steady_clock import steady_clock
 from gs_sim.reconstruction.reconstruct import Progress
 from gs_sim.sources.bag_file import BagTopic
 from gs_sim.sources.bag_settings import BagSettings

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from gs_sim.config import Range, check_ranges
 from gs_sim.jobs.reconstruct_bag import ReconstructBagSettings
-from gs_sim.nodes.qos import Reliability
+from gs_sim.nodes.ros.qos import Reliability
 
 
 @dataclass(frozen=True)

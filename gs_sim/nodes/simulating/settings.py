@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from gs_sim.config import Range, check_ranges
-from gs_sim.nodes.qos import Reliability
+from gs_sim.nodes.ros.qos import Reliability
 
 PoseSource = Literal["odometry", "pose", "tf", "log", "command"]
 

@@ -13,9 +13,9 @@ from torch import Tensor
 
 from gs_sim.errors import FrameLinkError, InputError, MissingFeatureError
 from gs_sim.geometry.pose import inverse
-from gs_sim.nodes.inputs import Inputs
-from gs_sim.nodes.optional_messages import TFMessage
-from gs_sim.nodes.sensor_sim_settings import SensorSimSettings
+from gs_sim.nodes.ros.inputs import Inputs
+from gs_sim.nodes.ros.optional_messages import TFMessage
+from gs_sim.nodes.simulating.settings import SensorSimSettings
 from gs_sim.sources.messages.header import frame_id, stamp_ns
 from gs_sim.sources.messages.pose import child_frame_id, pose_from_message
 from gs_sim.sources.transform_buffer import TransformBuffer

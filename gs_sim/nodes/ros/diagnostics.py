@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.node import Node
 
-from gs_sim.nodes.steady_clock import steady_clock
+from gs_sim.nodes.ros.steady_clock import steady_clock
 
 PERIOD_S = 1.0
 LEVELS = {"ok": DiagnosticStatus.OK, "warn": DiagnosticStatus.WARN, "error": DiagnosticStatus.ERROR}

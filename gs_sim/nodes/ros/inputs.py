@@ -12,10 +12,10 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 
-from gs_sim.nodes.guard import guarded
-from gs_sim.nodes.qos import POLICIES, Reliability
-from gs_sim.nodes.running import CoreNode
-from gs_sim.nodes.steady_clock import steady_clock
+from gs_sim.nodes.ros.guard import guarded
+from gs_sim.nodes.ros.qos import POLICIES, Reliability
+from gs_sim.nodes.ros.running import CoreNode
+from gs_sim.nodes.ros.steady_clock import steady_clock
 
 LOOK_EVERY_S = 0.2
 """How often a subscription looks whether what its publishers offer has changed."""

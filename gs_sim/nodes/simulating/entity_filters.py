@@ -10,7 +10,7 @@ from simulation_interfaces.msg import Bounds, EntityCategory
 from torch import Tensor
 
 from gs_sim.geometry.pose import inverse, transform_points
-from gs_sim.nodes.simulation_results import UnsupportedError
+from gs_sim.nodes.simulating.results import UnsupportedError
 from gs_sim.simulation.entity import Entity, motion_at
 from gs_sim.simulation.world import EGO, World
 

@@ -3,7 +3,7 @@
 from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
-from gs_sim.nodes.conversions import (
+from gs_sim.nodes.ros.conversions import (
     camera_info_message,
     compressed_message,
     depth_message,
@@ -11,9 +11,9 @@ from gs_sim.nodes.conversions import (
     image_message,
     pose_message,
 )
-from gs_sim.nodes.interfaces import VirtualSensor
-from gs_sim.nodes.qos import stream
-from gs_sim.nodes.sensor_sim_settings import SensorSimSettings
+from gs_sim.nodes.ros.interfaces import VirtualSensor
+from gs_sim.nodes.ros.qos import stream
+from gs_sim.nodes.simulating.settings import SensorSimSettings
 from gs_sim.simulation.sense import SensorImage
 from gs_sim.simulation.virtual_camera import VirtualCamera
 

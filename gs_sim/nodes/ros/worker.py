@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from gs_sim.nodes.guard import guarded
+from gs_sim.nodes.ros.guard import guarded
 
 Job = TypeVar("Job")
 

@@ -15,7 +15,7 @@ from rclpy.node import Node
 from rclpy.utilities import remove_ros_args
 
 from gs_sim.errors import GsSimError
-from gs_sim.nodes.guard import guarded
+from gs_sim.nodes.ros.guard import guarded
 
 try:
     from rclpy.event_handler import PublisherEventCallbacks, SubscriptionEventCallbacks

@@ -15,16 +15,16 @@ from rclpy.node import Node
 
 from gs_sim.errors import GsSimError, StorageError
 from gs_sim.jobs.scene_folder import read_report
-from gs_sim.nodes.diagnostics import Status
-from gs_sim.nodes.guard import guarded
-from gs_sim.nodes.interfaces import Reconstruct
-from gs_sim.nodes.live_topics import LiveOrder, Recorded, record
-from gs_sim.nodes.reconstruct_messages import failure_message, success_message
-from gs_sim.nodes.reconstruction_process import StoppedError, Watch, reconstruct_apart
-from gs_sim.nodes.reconstruction_work import ReconstructionOrder
-from gs_sim.nodes.reconstructor_settings import ReconstructorSettings
+from gs_sim.nodes.reconstructing.live_topics import LiveOrder, Recorded, record
+from gs_sim.nodes.reconstructing.messages import failure_message, success_message
+from gs_sim.nodes.reconstructing.process import StoppedError, Watch, reconstruct_apart
+from gs_sim.nodes.reconstructing.settings import ReconstructorSettings
+from gs_sim.nodes.reconstructing.whole_progress import Standing, WholeProgress
+from gs_sim.nodes.reconstructing.work import ReconstructionOrder
+from gs_sim.nodes.ros.diagnostics import Status
+from gs_sim.nodes.ros.guard import guarded
+from gs_sim.nodes.ros.interfaces import Reconstruct
 from gs_sim.nodes.scene_topics import SceneTopics
-from gs_sim.nodes.whole_progress import Standing, WholeProgress
 from gs_sim.reconstruction.reconstruct import Progress
 from gs_sim.scene.storage import load_scene
 from gs_sim.sources.live import MEGABYTE, LiveRecorder, RecordingLimits

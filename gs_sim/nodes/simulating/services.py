@@ -21,11 +21,11 @@ from simulation_interfaces.srv import (
 )
 
 from gs_sim.errors import GsSimError
-from gs_sim.nodes.entity_services import ENTITY_FEATURES, EntityServices
-from gs_sim.nodes.places import Places
-from gs_sim.nodes.simulation_host import SimulationHost
-from gs_sim.nodes.simulation_results import answering, done, failed
-from gs_sim.nodes.world_services import WORLD_FEATURES, WorldServices
+from gs_sim.nodes.simulating.entity_services import ENTITY_FEATURES, EntityServices
+from gs_sim.nodes.simulating.host import SimulationHost
+from gs_sim.nodes.simulating.places import Places
+from gs_sim.nodes.simulating.results import answering, done, failed
+from gs_sim.nodes.simulating.world_services import WORLD_FEATURES, WorldServices
 from gs_sim.simulation.simulator import EVERYTHING, Scope, State
 
 STATES: dict[int, State] = {

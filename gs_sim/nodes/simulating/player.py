@@ -5,8 +5,8 @@ import threading
 import time
 
 from gs_sim.errors import GsSimError
-from gs_sim.nodes.guard import guarded
-from gs_sim.nodes.simulation_host import SimulationHost
+from gs_sim.nodes.ros.guard import guarded
+from gs_sim.nodes.simulating.host import SimulationHost
 
 logger = logging.getLogger(__name__)
 

@@ -6,8 +6,8 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from gs_sim.geometry.pose import inverse
-from gs_sim.nodes.simulation_host import SimulationHost
-from gs_sim.nodes.vehicle_pose import Frames
+from gs_sim.nodes.simulating.host import SimulationHost
+from gs_sim.nodes.simulating.vehicle_pose import Frames
 from gs_sim.simulation.entity import still
 from gs_sim.simulation.world import EGO, check_motion
 from gs_sim.sources.messages.pose import pose_from_message

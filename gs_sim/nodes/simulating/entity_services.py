@@ -11,11 +11,11 @@ from simulation_interfaces.msg import Bounds, EntityCategory, EntityState, Resou
 from simulation_interfaces.msg import Spawnable as SpawnableMessage
 
 from gs_sim.errors import GsSimError, InputError
-from gs_sim.nodes.conversions import header_message, pose_message, vector_message
-from gs_sim.nodes.entity_filters import category_of, matching
-from gs_sim.nodes.places import Places
-from gs_sim.nodes.simulation_host import SimulationHost
-from gs_sim.nodes.simulation_results import answering, done, failed
+from gs_sim.nodes.ros.conversions import header_message, pose_message, vector_message
+from gs_sim.nodes.simulating.entity_filters import category_of, matching
+from gs_sim.nodes.simulating.host import SimulationHost
+from gs_sim.nodes.simulating.places import Places
+from gs_sim.nodes.simulating.results import answering, done, failed
 from gs_sim.simulation.entity import Entity, Motion, motion_at
 from gs_sim.simulation.spawnables import load_spawnable, spawnables_of
 from gs_sim.simulation.world import RefusedError, Spawn

@@ -12,9 +12,9 @@ import yaml
 from gs_sim.config import override
 from gs_sim.errors import ConfigError, InputError
 from gs_sim.jobs.reconstruct_bag import ReconstructBagSettings, refuse_output, refuse_unbuilt
-from gs_sim.nodes.paths import inside
-from gs_sim.nodes.reconstruction_work import ReconstructionOrder
-from gs_sim.nodes.reconstructor_settings import ReconstructorSettings
+from gs_sim.nodes.reconstructing.settings import ReconstructorSettings
+from gs_sim.nodes.reconstructing.work import ReconstructionOrder
+from gs_sim.nodes.ros.paths import inside
 
 MIN_LIVE_S, MAX_LIVE_S = 0.1, 86_400.0
 MAX_YAML_CHARACTERS = 100_000

@@ -15,7 +15,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 
 from gs_sim.errors import GsSimError
-from gs_sim.nodes.reconstruction_work import (
+from gs_sim.nodes.reconstructing.work import (
     GRACE_S,
     MEMORY_HINT,
     Finished,

@@ -18,10 +18,10 @@ from gs_sim.errors import ConfigError, InputError
 from gs_sim.geometry.pose import inverse
 from gs_sim.jobs.hardware import choose_device
 from gs_sim.jobs.scene_folder import SceneFolder, open_scene
-from gs_sim.nodes.camera_topics import CameraTopics
-from gs_sim.nodes.render_meter import RenderMeter
-from gs_sim.nodes.sensor_sim_settings import SensorSimSettings
-from gs_sim.nodes.worker import NewestWins
+from gs_sim.nodes.ros.worker import NewestWins
+from gs_sim.nodes.simulating.camera_topics import CameraTopics
+from gs_sim.nodes.simulating.render_meter import RenderMeter
+from gs_sim.nodes.simulating.settings import SensorSimSettings
 from gs_sim.simulation.entity import still
 from gs_sim.simulation.scene_clock import SceneClock
 from gs_sim.simulation.simulator import Simulator

@@ -7,16 +7,16 @@ from visualization_msgs.msg import Marker, MarkerArray
 
 from gs_sim.errors import GsSimError
 from gs_sim.geometry.pose import inverse
-from gs_sim.nodes.conversions import (
+from gs_sim.nodes.ros.conversions import (
     header_message,
     pose_message,
     vector_message,
 )
-from gs_sim.nodes.inputs import Inputs
-from gs_sim.nodes.optional_messages import TFMessage
-from gs_sim.nodes.places import Places
-from gs_sim.nodes.qos import stream
-from gs_sim.nodes.simulation_host import SimulationHost
+from gs_sim.nodes.ros.inputs import Inputs
+from gs_sim.nodes.ros.optional_messages import TFMessage
+from gs_sim.nodes.ros.qos import stream
+from gs_sim.nodes.simulating.host import SimulationHost
+from gs_sim.nodes.simulating.places import Places
 from gs_sim.simulation.entity import Motion
 from gs_sim.simulation.world import EGO
 from gs_sim.sources.messages.header import frame_id, stamp_ns

@@ -9,9 +9,9 @@ from simulation_interfaces import srv
 from simulation_interfaces.msg import Resource, SimulatorFeatures, WorldResource
 
 from gs_sim.errors import GsSimError, InputError
-from gs_sim.nodes.paths import inside
-from gs_sim.nodes.simulation_host import SimulationHost
-from gs_sim.nodes.simulation_results import answering, done, failed
+from gs_sim.nodes.ros.paths import inside
+from gs_sim.nodes.simulating.host import SimulationHost
+from gs_sim.nodes.simulating.results import answering, done, failed
 from gs_sim.scene.storage import MANIFEST
 
 WORLD_FEATURES = [

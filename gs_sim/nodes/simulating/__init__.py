@@ -1,0 +1,1 @@
+"""What the node `sensor_sim` is made of. Read `host.py` first: the simulator among callbacks."""
