@@ -10,14 +10,21 @@ from tiny_road import CAMERA, CAR_SIZE_M, RIG_FROM_CAMERA, make_road_scene
 from tiny_world import path, pose
 
 from gs_sim.errors import InputError
-from gs_sim.geometry.pose import pose_from_twist
+from gs_sim.geometry.pose import pose_from_twist, rotation_from_quaternion
 from gs_sim.nodes.examples.corridor import CorridorSettings, nearest_in_the_way, rays_of, seen_points
 from gs_sim.nodes.examples.driver import Driver, DriverSettings
 from gs_sim.nodes.examples.footprint import distance_m, rectangle
 from gs_sim.nodes.examples.judge import Drive, Passage, faults, table
 from gs_sim.nodes.examples.lock_step import LockStep, Look, Missed, Move, Restart
-from gs_sim.nodes.examples.road import Road, map_from_place, place_at, road_ahead, road_from
-from gs_sim.nodes.examples.vehicle import VehicleSettings, at_start, map_from_vehicle, moved
+from gs_sim.nodes.examples.road import (
+    Road,
+    map_from_place,
+    place_at,
+    quaternion_from_place,
+    road_ahead,
+    road_from,
+)
+from gs_sim.nodes.examples.vehicle import VehicleSettings, at_start, moved, place_of
 from gs_sim.scene.scene import Scene
 from gs_sim.simulation.entity import still
 from gs_sim.simulation.simulator import Simulator
@@ -42,6 +49,9 @@ def test_a_road_has_the_logged_poses_at_their_distances_and_goes_straight_on(sce
     lengths_m = (logged[1:, :3, 3] - logged[:-1, :3, 3]).norm(dim=1).cumsum(0)
     torch.testing.assert_close(map_from_place(place_at(road, float(lengths_m[9]))), logged[10])
     assert road.mean_speed_mps == pytest.approx(float(lengths_m[-1]) / 4.0)
+    place = (*place_at(road, 7.0)[:4], 0.2, -0.3)
+    quaternion = torch.tensor(quaternion_from_place(place), dtype=torch.float64)
+    torch.testing.assert_close(rotation_from_quaternion(quaternion), map_from_place(place)[:3, :3])
     beyond = np.array(place_at(road, road.length_m + 10.0)) - np.array(place_at(road, road.length_m))
     assert np.linalg.norm(beyond[:3]) == pytest.approx(10.0)
     assert abs(beyond[3]) < 1e-12
@@ -81,9 +91,7 @@ def test_the_vehicle_keeps_its_limits_and_never_reverses(road: Road) -> None:
     assert braking.along_m == pytest.approx(3.0, abs=0.01)
     standing = moved(moved(braking, road, -3.0, 1.0, settings), road, 0.0, 1.0, settings)
     assert standing.speed_mps == 0.0
-    torch.testing.assert_close(
-        map_from_vehicle(standing, road), map_from_vehicle(moved(standing, road, 0.0, 1.0, settings), road)
-    )
+    assert place_of(standing, road) == place_of(moved(standing, road, 0.0, 1.0, settings), road)
 
 
 STRAIGHT = np.stack([np.arange(0, 40, 0.5), np.zeros(80), np.zeros(80)], axis=1)
@@ -157,7 +165,7 @@ class Loop:
             self.driver.move(0.02)
             speeds_mps.append(self.driver.vehicle.speed_mps)
             if self.simulator.due_cameras(now_ns):
-                self.simulator.world.command("ego", still(now_ns, self.driver.pose))
+                self.simulator.world.command("ego", still(now_ns, map_from_place(self.driver.place)))
                 self.driver.look(next(self.simulator.sense([self.camera], now_ns)).depth_m)
         return speeds_mps
 

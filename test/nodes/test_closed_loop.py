@@ -97,9 +97,14 @@ class Witness:
         self.status: list[DiagnosticStatus] = []
         self._subscriptions = [
             node.create_subscription(Image, "/front/image_raw", self.images.append, 100),
-            node.create_subscription(Odometry, "/odometry", self.poses.append, 1000),
+            node.create_subscription(Odometry, "/odometry", self._on_pose, 1000),
             node.create_subscription(DiagnosticStatus, "/braking_example/status", self.status.append, latched()),
         ]
+
+    def _on_pose(self, message: Odometry) -> None:
+        """Until it sees, the vehicle says the same pose again."""
+        if not self.poses or stamp(self.poses[-1]) != stamp(message):
+            self.poses.append(message)
 
     def is_ready(self) -> bool:
         """Whether the vehicle sees and answers, when some steps are tried."""
@@ -111,7 +116,6 @@ class Witness:
 
     def second(self) -> tuple[list[tuple[int, str]], list[tuple[int, ...]]]:
         """A second from the start, braking: stamps and hashes of all images, stamps and numbers of all poses."""
-        self.poses.clear()
         reset(self._node)
         wait_until(lambda: bool(self.poses) and stamp(self.poses[-1]) == START_NS, "the vehicle is back at the start")
         del self.poses[:-1]

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
+from geometry_msgs.msg import Pose, Quaternion
 from nav_msgs.msg import Odometry
 from nav_msgs.msg import Path as PathMessage
 from rosgraph_msgs.msg import Clock
@@ -25,9 +26,9 @@ from gs_sim.nodes.examples.corridor import CorridorSettings
 from gs_sim.nodes.examples.driver import Driver, DriverSettings
 from gs_sim.nodes.examples.lock_step import Event, LockStep, Look, Missed, Restart
 from gs_sim.nodes.examples.paths import path_from_message
-from gs_sim.nodes.examples.road import road_from
+from gs_sim.nodes.examples.road import quaternion_from_place, road_from
 from gs_sim.nodes.examples.vehicle import VehicleSettings
-from gs_sim.nodes.ros.conversions import header_message, pose_message, time_ns
+from gs_sim.nodes.ros.conversions import header_message, point_message, time_ns
 from gs_sim.nodes.ros.interfaces import VirtualSensor
 from gs_sim.nodes.ros.parameters import declare_settings
 from gs_sim.nodes.ros.qos import latched, stream
@@ -72,11 +73,13 @@ class BrakingExample(CoreNode):
         self._driver: Driver | None = None
         self._sensor: Any = None  # VirtualSensor, once it is known
         self._steps: LockStep[Image] | None = None
+        self._images: Any = None  # the subscription
+        self._last_tick_ns: int | None = None
+        self._last: Odometry | None = None
         self.create_subscription(PathMessage, "sensor_sim/path", self._on_path, latched())
         self.create_subscription(VirtualSensor, "sensor_sim/sensors", self._on_sensor, latched(MAX_CAMERAS))
-        self.create_subscription(Image, f"{settings.camera}/depth/image_raw", self._on_image, stream(10))
         self.create_subscription(Clock, "/clock", self._on_clock, stream(TICKS_THAT_WAIT))
-        self.create_timer(LOOK_EVERY_S, self._advance, clock=steady_clock())
+        self.create_timer(LOOK_EVERY_S, self._on_timer, clock=steady_clock())
         self._say("warn", f"waiting for the path and the camera '{settings.camera}' of sensor_sim")
 
     def _on_path(self, message: PathMessage) -> None:
@@ -107,17 +110,34 @@ class BrakingExample(CoreNode):
         camera = camera_from_info(self._sensor.camera_info, is_rectified=False)
         self._driver.use_camera(camera, pose_from_message(self._sensor.mount))
         self._steps = LockStep(self._sensor.rate_hz, self.settings.image_timeout_s)
+        if self._images is None:
+            # not before: the simulator waits for who looks
+            topic = f"{self.settings.camera}/depth/image_raw"
+            self._images = self.create_subscription(Image, topic, self._on_image, stream(10))
+        if self._last_tick_ns is not None:
+            self._steps.tick(self._last_tick_ns)
         self._say("ok", f"ready to drive {self._driver.road.length_m:.1f} m at {self._driver.cruise_mps:.1f} m/s")
 
     def _on_clock(self, message: Clock) -> None:
+        self._last_tick_ns = time_ns(message.clock)
         if self._steps is not None:
-            self._steps.tick(time_ns(message.clock))
+            self._steps.tick(self._last_tick_ns)
             self._advance()
 
     def _on_image(self, message: Image) -> None:
         if self._steps is not None:
             self._steps.image(time_ns(message.header.stamp), message)
             self._advance()
+
+    def _on_timer(self) -> None:
+        """Look whether an image is overdue, and until the first one comes say the pose again.
+
+        Who has just started may have missed it. Not later: a pose that is heard after a reset would be taken for one
+        of the next run.
+        """
+        self._advance()
+        if self._last is not None and self._steps is not None and self._steps.num_images == 0:
+            self._odometry.publish(self._last)
 
     def _advance(self) -> None:
         while self._steps is not None and self._driver is not None:
@@ -146,10 +166,13 @@ class BrakingExample(CoreNode):
 
     def _publish_pose(self, driver: Driver, stamp_ns: int) -> None:
         odometry = Odometry(header=header_message(self._frame, stamp_ns), child_frame_id=self._base)
-        odometry.pose.pose = pose_message(driver.pose)
+        place = driver.place
+        w, x, y, z = quaternion_from_place(place)
+        odometry.pose.pose = Pose(position=point_message(place), orientation=Quaternion(w=w, x=x, y=y, z=z))
         odometry.twist.twist.linear.x = driver.vehicle.speed_mps
         odometry.twist.twist.angular.z = driver.vehicle.turn_rate_radps
         self._odometry.publish(odometry)
+        self._last = odometry
 
     def _say_what_it_does(self, driver: Driver) -> None:
         room_m, ttc_s = driver.room_m, driver.time_to_collision_s

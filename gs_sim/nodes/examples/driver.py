@@ -11,8 +11,8 @@ from torch import Tensor
 from gs_sim.config import Range, check_ranges
 from gs_sim.geometry.camera import Camera
 from gs_sim.nodes.examples.corridor import CorridorSettings, nearest_in_the_way, rays_of, seen_points
-from gs_sim.nodes.examples.road import Road, road_ahead
-from gs_sim.nodes.examples.vehicle import Vehicle, VehicleSettings, at_start, map_from_vehicle, moved
+from gs_sim.nodes.examples.road import Road, map_from_place, road_ahead
+from gs_sim.nodes.examples.vehicle import Vehicle, VehicleSettings, at_start, moved, place_of
 
 Doing = Literal["driving", "braking", "standing", "stopping blind"]
 
@@ -61,9 +61,9 @@ class Driver:
         self._obstacle_along_m: float | None = None
 
     @property
-    def pose(self) -> Float64[Tensor, "4 4"]:
-        """`map_from_base`."""
-        return map_from_vehicle(self.vehicle, self.road)
+    def place(self) -> tuple[float, ...]:
+        """Where `base_link` is on the map: x, y, z, yaw, pitch, roll."""
+        return place_of(self.vehicle, self.road)
 
     @property
     def room_m(self) -> float | None:
@@ -82,7 +82,7 @@ class Driver:
     def look(self, depth_m: Float32[np.ndarray, "h w"]) -> None:
         """See what is in the way from where the vehicle is now."""
         assert self._base_from_camera is not None
-        ahead_base = road_ahead(self.road, self.pose, self.vehicle.along_m, self._corridor.range_m)
+        ahead_base = road_ahead(self.road, map_from_place(self.place), self.vehicle.along_m, self._corridor.range_m)
         points_base = seen_points(depth_m, self._rays, self._base_from_camera)
         distance_m = nearest_in_the_way(points_base, ahead_base, self._corridor, self._limits.front_m)
         self._obstacle_along_m = None if distance_m is None else self.vehicle.along_m + distance_m

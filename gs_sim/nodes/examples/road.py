@@ -70,6 +70,19 @@ def map_from_place(place: tuple[float, ...]) -> Float64[Tensor, "4 4"]:
     return pose_from(rotation, torch.tensor(place[:3], dtype=torch.float64))
 
 
+def quaternion_from_place(place: tuple[float, ...]) -> tuple[float, float, float, float]:
+    """The rotation of a place, wxyz: yaw, then pitch, then roll. Plain numbers, since each tick needs one."""
+    half = [angle / 2 for angle in place[3:]]
+    cy, cp, cr = (math.cos(angle) for angle in half)
+    sy, sp, sr = (math.sin(angle) for angle in half)
+    return (
+        cr * cp * cy + sr * sp * sy,
+        sr * cp * cy - cr * sp * sy,
+        cr * sp * cy + sr * cp * sy,
+        cr * cp * sy - sr * sp * cy,
+    )
+
+
 def road_ahead(
     road: Road, map_from_base: Float64[Tensor, "4 4"], along_m: float, range_m: float
 ) -> Float64[np.ndarray, "k 3"]:

@@ -7,11 +7,8 @@ import math
 from dataclasses import dataclass
 from typing import Annotated
 
-from jaxtyping import Float64
-from torch import Tensor
-
 from gs_sim.config import Range, check_ranges
-from gs_sim.nodes.examples.road import Road, map_from_place, place_at
+from gs_sim.nodes.examples.road import Road, place_at
 
 
 @dataclass(frozen=True)
@@ -82,7 +79,7 @@ def pursuit_curvature(vehicle: Vehicle, road: Road, settings: VehicleSettings) -
     return max(-tightest, min(2 * left_m / max(dx * dx + dy * dy, 1e-6), tightest))
 
 
-def map_from_vehicle(vehicle: Vehicle, road: Road) -> Float64[Tensor, "4 4"]:
-    """Its pose: height, pitch and roll are the road's."""
+def place_of(vehicle: Vehicle, road: Road) -> tuple[float, ...]:
+    """Its place on the map: height, pitch and roll are the road's."""
     _, _, z_m, _, pitch_rad, roll_rad = place_at(road, vehicle.along_m)
-    return map_from_place((vehicle.x_m, vehicle.y_m, z_m, vehicle.yaw_rad, pitch_rad, roll_rad))
+    return (vehicle.x_m, vehicle.y_m, z_m, vehicle.yaw_rad, pitch_rad, roll_rad)
