@@ -32,6 +32,8 @@ from gs_sim.nodes.simulating.view_service import ViewService
 from gs_sim.simulation.virtual_camera import VirtualCamera
 
 MAX_CAMERAS = 100
+KEPT_TICKS = 1000
+"""Steps without an image do not wait for anybody: a vehicle that answers more slowly must still get every tick."""
 
 
 class SensorSim(CoreNode):
@@ -44,7 +46,7 @@ class SensorSim(CoreNode):
         self._scene = SceneTopics(self, settings.fixed_frame, settings.max_cloud_points)
         self._sensors = self.create_publisher(VirtualSensor, "~/sensors", latched(MAX_CAMERAS))
         self._mounts = self.create_publisher(TFMessage, "/tf_static", latched()) if TFMessage is not None else None
-        self._time = self.create_publisher(Clock, "/clock", stream(10)) if settings.publish_clock else None
+        self._time = self.create_publisher(Clock, "/clock", stream(KEPT_TICKS)) if settings.publish_clock else None
 
         announce = Announce(self._on_world, self._on_time, self._on_moment, self._make_cameras)
         self.host = SimulationHost(settings, announce)

@@ -70,6 +70,7 @@ class SimulationHost:
         self._stepping = threading.Lock()
         self._pose_came = threading.Condition(self.lock)
         self._poses: dict[int, Float64[Tensor, "4 4"]] = {}
+        self._unanswered_ns: set[int] = set()
         self._scene_clock = SceneClock("stamp" if settings.publish_clock else settings.scene_time)
         self.worker: NewestWins[HeardPose] = NewestWins(self._follow)
 
@@ -121,7 +122,9 @@ class SimulationHost:
             return
         assert map_from_base is not None
         with self._pose_came:
-            if stamp_ns < self.simulator.now_ns:
+            if stamp_ns in self._unanswered_ns:
+                # poses of steps in which no camera looked are not waited for, so they are never late
+                self._unanswered_ns.remove(stamp_ns)
                 self.num_late_poses += 1
             self._poses[stamp_ns] = map_from_base
             while len(self._poses) > KEPT_POSES:
@@ -190,6 +193,7 @@ class SimulationHost:
         timeout_s = self.settings.pose_timeout_s
         is_there = self._pose_came.wait_for(lambda: now_ns in self._poses or self.is_closing, timeout_s)
         if not is_there or self.is_closing:
+            self._unanswered_ns.add(now_ns)
             newest = max(self._poses, default=None)
             found = "none came at all" if newest is None else f"the newest is of {newest / 1e9:.3f} s"
             raise RefusedError(
@@ -209,6 +213,7 @@ class SimulationHost:
 
     def _forget_poses(self) -> None:
         self._poses.clear()
+        self._unanswered_ns.clear()
         self._scene_clock.reset()
 
     def _replace_topics(self, cameras: Sequence[VirtualCamera]) -> None:
