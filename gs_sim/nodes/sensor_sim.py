@@ -116,7 +116,8 @@ class SensorSim(CoreNode):
         worker, simulator = self.host.worker, self.host.simulator
         values = {"state": simulator.state, "steps": simulator.num_steps, **self.host.meter.read()}
         values |= {"poses": self.pose.num_heard, "poses_replaced_by_newer": worker.num_replaced}
-        values |= {"poses_late": self.host.num_late_poses, "faults": worker.num_failed, **self.pose.unusable}
+        values |= {"poses_late": self.host.num_late_poses, "poses_ahead_of_time": self.host.num_poses_ahead}
+        values |= {"faults": worker.num_failed, **self.pose.unusable}
         if simulator.state == "no_world":
             return Status("warn", "no scene is loaded", values)
         if self.host.waits_for_poses and not self.pose.num_heard:

@@ -42,6 +42,8 @@ class Entity:
     command: Motion | None = None
     """Overrides the path from its moment on."""
     is_spawned: bool = False
+    centre_m: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    """Where the middle of its box is in its own frame: the frame of an actor is there, that of a vehicle on the ground."""
     holds_path: bool = False
     """Stay at the ends of the path instead of being there only while it lasts."""
 

@@ -19,6 +19,8 @@ from gs_sim.simulation.stage import Stage
 EGO = "ego"
 """The vehicle that carries the virtual cameras."""
 EGO_SIZE_M = (4.5, 1.8, 1.5)
+EGO_CENTRE_M = (1.4, 0.0, 0.75)
+"""A car of average size whose `base_link` is on the ground below its rear axle; nobody tells its true one."""
 MAX_DISTANCE_M = 1e5
 """Nothing is moved further from the scene's origin: float32 would lose centimetres there."""
 MAX_ENTITIES = 1000
@@ -138,7 +140,9 @@ class World:
     def reset_state(self) -> None:
         """Everything of the scene is where it was logged, deleted actors included; what was spawned stays."""
         spawned = [entity for entity in self.entities.values() if entity.is_spawned]
-        ego = Entity(EGO, "ego", EGO_SIZE_M, empty_gaussians(), self.scene.world_from_rig, holds_path=True)
+        ego = Entity(
+            EGO, "ego", EGO_SIZE_M, empty_gaussians(), self.scene.world_from_rig, centre_m=EGO_CENTRE_M, holds_path=True
+        )
         logged = [
             Entity(actor.actor_id, actor.label, actor.size_m, actor.gaussians_box, actor.world_from_box)
             for actor in self.scene.actors

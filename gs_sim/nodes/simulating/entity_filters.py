@@ -78,12 +78,13 @@ def overlaps(entity: Entity, bounds: Any, world: World, at_ns: int) -> bool:
         return False
     map_from_box = world.scene.map_from_world @ motion.world_from_box
     half = torch.tensor(entity.size_m, dtype=torch.float64) / 2
+    centre = torch.tensor(entity.centre_m, dtype=torch.float64)
     first, second = (torch.tensor([[p.x, p.y, p.z]], dtype=torch.float64) for p in bounds.points)
     if bounds.type == Bounds.TYPE_SPHERE:
-        centre_box = transform_points(inverse(map_from_box), first)[0]
-        return bool((centre_box - centre_box.clamp(-half, half)).norm() <= second[0, 0])
+        ball_box = transform_points(inverse(map_from_box), first)[0] - centre
+        return bool((ball_box - ball_box.clamp(-half, half)).norm() <= second[0, 0])
     low, high = torch.minimum(first, second)[0], torch.maximum(first, second)[0]
-    corners = transform_points(map_from_box, _corners(half.tolist()))
+    corners = transform_points(map_from_box, centre + _corners(half.tolist()))
     return bool(((corners.amin(dim=0) <= high) & (corners.amax(dim=0) >= low)).all())
 
 

@@ -96,10 +96,9 @@ class EntityServices:
     def _bounds(self, request: Any, response: Any) -> None:
         with self._host.lock:
             entity = self._host.simulator.world.entity(request.entity)
-        half = [side_m / 2 for side_m in entity.size_m]
-        response.bounds = Bounds(
-            type=Bounds.TYPE_BOX, points=[vector_message(half), vector_message([-side_m for side_m in half])]
-        )
+        sides = list(zip(entity.centre_m, entity.size_m, strict=True))
+        corners = [[middle + sign * size / 2 for middle, size in sides] for sign in (1, -1)]
+        response.bounds = Bounds(type=Bounds.TYPE_BOX, points=[vector_message(corner) for corner in corners])
         done(response)
 
     def _set(self, request: Any, response: Any) -> None:

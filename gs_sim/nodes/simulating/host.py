@@ -66,6 +66,7 @@ class SimulationHost:
         self.meter = RenderMeter()
         self.is_closing = False
         self.num_late_poses = 0
+        self.num_poses_ahead = 0
         self._topics: list[CameraTopics] = []
         self._stepping = threading.Lock()
         self._pose_came = threading.Condition(self.lock)
@@ -122,6 +123,10 @@ class SimulationHost:
             return
         assert map_from_base is not None
         with self._pose_came:
+            if stamp_ns > self.simulator.now_ns:
+                # nobody can answer a tick that has not been: this one was meant for the run before a reset
+                self.num_poses_ahead += 1
+                return
             if stamp_ns in self._unanswered_ns:
                 # poses of steps in which no camera looked are not waited for, so they are never late
                 self._unanswered_ns.remove(stamp_ns)
