@@ -22,7 +22,7 @@ def choose_device(wanted: str | None) -> Literal["cpu", "cuda"]:
     has_cuda = torch.cuda.is_available()
     if wanted == "cuda" and not has_cuda:
         raise MissingFeatureError(
-            "--device cuda needs a GPU that torch can use, and none was found; use --device cpu or auto"
+            "device cuda needs a GPU that torch can use, and none was found; use device cpu or auto"
         )
     if wanted in {None, "auto"}:
         return "cuda" if has_cuda and importlib.util.find_spec("gsplat") is not None else "cpu"

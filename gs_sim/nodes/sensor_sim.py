@@ -9,6 +9,7 @@ from pathlib import Path
 
 import rclpy
 from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.timer import Timer
 from rosgraph_msgs.msg import Clock
 
 from gs_sim.nodes.ros.conversions import time_message, transform_message
@@ -27,11 +28,14 @@ from gs_sim.nodes.simulating.host import Announce, SimulationHost
 from gs_sim.nodes.simulating.places import Places
 from gs_sim.nodes.simulating.player import Player
 from gs_sim.nodes.simulating.settings import SensorSimSettings
+from gs_sim.nodes.simulating.status import renderer_status
 from gs_sim.nodes.simulating.vehicle_pose import Frames, VehiclePose
 from gs_sim.nodes.simulating.view_service import ViewService
 from gs_sim.simulation.virtual_camera import VirtualCamera
 
 MAX_CAMERAS = 100
+MIN_TICK_HZ = 1.0
+"""The vehicle moves on its logged path at least so often, at most at the rate of the fastest camera."""
 KEPT_TICKS = 1000
 """Steps without an image do not wait for anybody: a vehicle that answers more slowly must still get every tick."""
 
@@ -56,20 +60,25 @@ class SensorSim(CoreNode):
         self.places = Places(self.host, self.frames)
         self.entities = EntityTopics(self, self.host, self.places, self.inputs)
         self.pose = VehiclePose(self.inputs, self.frames, settings, self.host.hear)
-        if settings.scene:
-            self.host.load(Path(settings.scene).expanduser())
         ViewService(self, self.host, self.places, ReentrantCallbackGroup())
         self._end_services = self._offer_services()
         Diagnostics(self, "renderer", self._status)
 
+        self._tick: Timer | None = None
         if settings.publish_clock:
             self.player = Player(self.host)
-            if settings.is_playing and settings.scene:
-                self.host.reset(lambda: self.host.simulator.set_state("playing"))
-        elif not self.host.waits_for_poses:
-            rates = [camera.rate_hz for camera in self.host.simulator.cameras]
-            self.create_timer(1.0 / max(rates, default=10.0), self._on_tick)
+        if settings.scene:
+            self.host.load(Path(settings.scene).expanduser())
+        else:
+            self.get_logger().warning("started without a scene: set the parameter `scene`, or call load_world")
+        if settings.publish_clock and settings.is_playing and settings.scene:
+            self.host.reset(lambda: self.host.simulator.set_state("playing"))
+
+    def start(self) -> None:
+        """Begin to listen, and to play."""
         self.inputs.start()
+        if self.player is not None:
+            self.player.start()
 
     def _offer_services(self) -> Callable[[], None]:
         """Offer `simulation_interfaces` where they are installed; returns how to end that."""
@@ -98,6 +107,11 @@ class SensorSim(CoreNode):
             self._scene.publish(folder.scene, folder.report, folder.path)
             names = ", ".join(camera.name for camera in self.host.simulator.cameras)
             self.get_logger().info(f"scene {folder.path}, seen by: {names}")
+        if not (self.settings.publish_clock or self.host.waits_for_poses):
+            if self._tick is not None:
+                self.destroy_timer(self._tick)
+            rates_hz = [camera.rate_hz for camera in self.host.simulator.cameras]
+            self._tick = self.create_timer(1.0 / max([*rates_hz, MIN_TICK_HZ]), self._on_tick)
 
     def _on_time(self, now_ns: int) -> None:
         if self._time is not None:
@@ -113,18 +127,7 @@ class SensorSim(CoreNode):
         self.create_timer(0.2, rclpy.try_shutdown, clock=steady_clock())
 
     def _status(self) -> Status:
-        worker, simulator = self.host.worker, self.host.simulator
-        values = {"state": simulator.state, "steps": simulator.num_steps, **self.host.meter.read()}
-        values |= {"poses": self.pose.num_heard, "poses_replaced_by_newer": worker.num_replaced}
-        values |= {"poses_late": self.host.num_late_poses, "poses_ahead_of_time": self.host.num_poses_ahead}
-        values |= {"faults": worker.num_failed, **self.pose.unusable}
-        if simulator.state == "no_world":
-            return Status("warn", "no scene is loaded", values)
-        if self.host.waits_for_poses and not self.pose.num_heard:
-            return Status("warn", f"no pose of the vehicle came from '{self.settings.pose_source}' yet", values)
-        if worker.num_failed:
-            return Status("error", "rendering failed; see the log", values)
-        return Status("ok", "rendering", values)
+        return renderer_status(self.host, self.pose)
 
     def close(self) -> None:
         """End all threads."""

@@ -27,7 +27,7 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from gs_sim.config import Range, check_ranges, override
-from gs_sim.errors import ConfigError
+from gs_sim.errors import ConfigError, InputError
 from gs_sim.geometry.camera import Camera, resize_camera
 from gs_sim.geometry.pose import pose_from
 from gs_sim.geometry.rig import Rig
@@ -36,6 +36,9 @@ BODY_FROM_OPTICAL = ((0.0, 0.0, 1.0), (-1.0, 0.0, 0.0), (0.0, -1.0, 0.0))
 """A camera's body looks along x, its optical frame along z (REP 103)."""
 
 DEFAULT_RATE_HZ = 10.0
+
+BESIDE_LIKE = {"like", "width_px", "rate_hz", "has_depth"}
+"""What a camera that is like another one may say of itself."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +119,6 @@ def load_rig(path: Path, recorded: Rig) -> tuple[VirtualCamera, ...]:
 
     Raises:
         ConfigError: the file cannot be read, or describes no usable rig.
-        InputError: `like` names no camera of the scene.
     """
     try:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -138,9 +140,16 @@ def _camera(name: str, entry: object, recorded: Rig, where: str) -> VirtualCamer
     given: dict[str, Any] = {"like": "", **entry}
     # the checks that need several settings at once run when all are there
     settings = override(_AnyCamera(), given, where=where)
-    if settings.like:
-        return _like(name, settings, recorded)
-    camera = camera_of(settings)
+    if settings.like and (ignored := sorted(set(given) - BESIDE_LIKE)):
+        raise ConfigError(
+            f"{where}: beside `like` only width_px, rate_hz and has_depth count, not {', '.join(ignored)}"
+        )
+    try:
+        if settings.like:
+            return _like(name, settings, recorded)
+        camera = camera_of(settings)
+    except InputError as error:
+        raise ConfigError(f"{where}: {error}") from error
     return VirtualCamera(name, camera, mount_of(settings), settings.rate_hz, settings.has_depth)
 
 

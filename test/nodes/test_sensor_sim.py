@@ -203,6 +203,39 @@ rclpy.spin(node)
 """
 
 
+def test_calibration_comes_without_anybody_looking_at_images(sensor_sim: NodeProcess, ros_node: "Node") -> None:
+    infos = Listener(ros_node, CameraInfo, "/front/camera_info")
+    connect(Driver(ros_node), infos)
+    infos.close()
+    assert sensor_sim.is_alive()
+
+
+def test_poses_that_cannot_be_used_are_said_and_harm_nobody(sensor_sim: NodeProcess, ros_node: "Node") -> None:
+    images = Listener(ros_node, Image, "/front/image_raw")
+    driver = Driver(ros_node)
+    connect(driver, images)
+    for number in range(5):
+        driver.say(next(WARM_UP_STAMPS_NS), 1e7 + number)
+        driver.say(next(WARM_UP_STAMPS_NS), 0.0, "imu_link")
+        time.sleep(0.05)
+    wait_until(lambda: "more than 100 km from the scene's origin" in sensor_sim.text(), "the sentence on distance")
+    wait_until(lambda: "poses of 'imu_link' in 'map', which tf does not connect" in sensor_sim.text(), "that on frames")
+    assert "Traceback" not in sensor_sim.text()
+    images.messages.clear()
+    connect(driver, images)
+    images.close()
+
+
+def test_a_logged_drive_drives_whatever_time_it_is(folder: Path, ros_domain_id: int, ros_node: "Node") -> None:
+    assert ros_domain_id
+    parameters = {"scene": folder / "scene", "pose_source": "log"}
+    with NodeProcess("sensor_sim", folder / "log.log", parameters, "-r", "__ns:=/logged") as node:
+        node.wait_for("seen by")
+        odometry = Listener(ros_node, Odometry, "/logged/ego/odometry")
+        wait_until(lambda: len({round(m.pose.pose.position.x, 4) for m in odometry.messages}) > 4, "the vehicle moves")
+        assert "it starts with this one (scene_time: elapsed)" in node.text()
+
+
 def test_a_subscriber_that_dies_takes_nothing_with_it(sensor_sim: NodeProcess, ros_node: "Node") -> None:
     images = Listener(ros_node, Image, "/front/image_raw")
     driver = Driver(ros_node)
@@ -393,6 +426,16 @@ def test_poses_come_from_other_topics_too(folder: Path, scene: Scene, ros_node: 
         expected = truth(scene, pose(0.4, 0.0, 0.0) @ optical_from(), NOW_NS)
         assert difference(images.messages[-1], expected) <= 1
         assert images.messages[-1].header.frame_id == "other/front_optical_frame"
+
+
+@pytest.mark.parametrize("delay_s", [0.0, 0.1])
+def test_it_leaves_cleanly_while_it_starts(folder: Path, ros_domain_id: int, delay_s: float) -> None:
+    assert ros_domain_id
+    parameters = {"scene": folder / "scene", "publish_clock": True, "pose_source": "log", "is_playing": True}
+    with NodeProcess("sensor_sim", folder / f"early_{delay_s}.log", parameters) as node:
+        node.wait_for("seen by")
+        time.sleep(delay_s)
+        assert node.interrupt(signal.SIGINT) == 0, node.text()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

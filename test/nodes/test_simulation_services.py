@@ -1,7 +1,7 @@
 """`simulation_interfaces` as a test harness uses them: over DDS, against a sensor_sim that owns time."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -363,3 +363,34 @@ def test_memory_does_not_grow_in_half_an_hour_of_steps(folder: Path, ros_domain_
             assert harness.code("DeleteEntity", entity="guest") == OK
         assert len(images) > 1800
         assert node.rss_mb() - before_mb < 5.0
+
+
+def test_a_long_series_of_steps_ends_when_somebody_wants_something_else(harness: Harness) -> None:
+    service = srv.StepSimulation
+    client: Any = harness.node.create_client(service, "/step_simulation")
+    assert client.wait_for_service(20.0)
+    ends: list[Callable[[], int]] = [
+        lambda: harness.set_state(SimulationState.STATE_PAUSED),
+        lambda: harness.set_state(SimulationState.STATE_STOPPED),
+        lambda: harness.code("LoadWorld", world_resource=Resource(uri="second")),
+    ]
+
+    def now_ns() -> int:
+        return time_ns(harness.call("GetEntityState", entity="ego").state.header.stamp)
+
+    for end in ends:
+        if harness.state() != SimulationState.STATE_PAUSED:
+            harness.set_state(SimulationState.STATE_PAUSED)
+        start_ns = now_ns()
+        steps = client.call_async(service.Request(steps=1_000_000))
+        wait_until(lambda since_ns=start_ns: now_ns() > since_ns, "time moves")  # type: ignore[misc]  # a default
+        assert end() == OK
+        answer = wait_for(steps, 10.0)
+        assert answer.result.result == FAILED
+        assert "of 1000000 steps, as somebody asked" in answer.result.error_message
+    harness.node.destroy_client(client)
+
+
+def test_names_of_frames_are_no_names_of_entities(harness: Harness) -> None:
+    for name in ("map", "base_link", "world"):
+        assert spawn(harness, "actor:car-1", name=name).result.result == srv.SpawnEntity.Response.NAME_INVALID

@@ -6,7 +6,7 @@ import pytest
 import torch
 from tiny_world import CAMERA, TinyWorld
 
-from gs_sim.errors import ConfigError, InputError
+from gs_sim.errors import ConfigError
 from gs_sim.simulation.scene_clock import SceneClock
 from gs_sim.simulation.virtual_camera import load_rig, recorded_cameras
 
@@ -75,16 +75,20 @@ def test_a_camera_like_one_that_recorded_the_scene(tmp_path: Path, tiny_world: T
         ("cameras: {c: {like: front, rate_hz: -1}}", r"rate_hz must be between 0.0 and 1000.0, got -1.0"),
         ("cameras: {c: {like: front, rate_hz: '10'}}", r"rate_hz must be a finite number; got str '10'"),
         ("cameras: [", r"is no valid YAML"),
+        (
+            "cameras: {c: {like: front, x_m: 3}}",
+            r"c: beside `like` only width_px, rate_hz and has_depth count, not x_m",
+        ),
+        ("cameras: {c: {like: rear}}", r"c: there is no camera 'rear'; this rig has: front, off_left_1m"),
+        (
+            "cameras: {c: {width_px: 8, height_px: 8, horizontal_fov_deg: 60, lens: equidistant, coefficients: [1, 2]}}",
+            r"rig.yaml: c: lens model 'equidistant' takes 4 coefficients, got 2",
+        ),
     ],
 )
 def test_what_is_wrong_with_a_rig_file_is_said(tmp_path: Path, tiny_world: TinyWorld, text: str, sentence: str) -> None:
     with pytest.raises(ConfigError, match=sentence):
         read(tmp_path, text, tiny_world)
-
-
-def test_a_camera_like_none_is_refused_with_those_there_are(tmp_path: Path, tiny_world: TinyWorld) -> None:
-    with pytest.raises(InputError, match=r"there is no camera 'rear'; this rig has: front, off_left_1m"):
-        read(tmp_path, "cameras: {c: {like: rear}}", tiny_world)
 
 
 def test_recorded_cameras_are_taken_at_the_width_of_the_reconstruction(tiny_world: TinyWorld) -> None:
@@ -93,9 +97,31 @@ def test_recorded_cameras_are_taken_at_the_width_of_the_reconstruction(tiny_worl
     assert [c.camera.width_px for c in recorded_cameras(tiny_world.scene.rig, (), 10_000)] == [96, 96]
 
 
+START_NS, END_NS = 10**18, 10**18 + 1000
+HOUR_NS = 3600 * 10**9
+
+
+def moments(clock: SceneClock, *stamps_ns: int) -> list[int]:
+    """Moments of the drive, counted from its start."""
+    return [clock.scene_ns(stamp_ns, START_NS, END_NS) - START_NS for stamp_ns in stamps_ns]
+
+
 def test_the_drive_starts_with_the_first_stamp_where_time_is_elapsed() -> None:
     clock = SceneClock("elapsed")
-    assert [clock.scene_ns(stamp, 1000) for stamp in (50, 60, 40, 45)] == [1000, 1010, 1000, 1005]
+    assert moments(clock, 50, 60, 40, 45) == [0, 10, 0, 5]
     clock.reset()
-    assert clock.scene_ns(99, 1000) == 1000
-    assert SceneClock("stamp").scene_ns(50, 1000) == 50
+    assert moments(clock, 99) == [0]
+    assert moments(SceneClock("stamp"), 50) == [50 - START_NS]
+
+
+def test_auto_takes_stamps_of_the_drive_as_they_are_and_others_as_elapsed() -> None:
+    clock = SceneClock("auto")
+    assert moments(clock, START_NS + 7, START_NS + 9) == [7, 9]
+    clock.reset()
+    assert moments(clock, START_NS + HOUR_NS, START_NS + HOUR_NS + 9) == [0, 9]
+    assert moments(clock, START_NS - 5, START_NS + 3) == [-5, 3], "a clock that goes back is judged anew"
+
+
+def test_an_elapsed_drive_can_start_again_at_its_end() -> None:
+    clock = SceneClock("auto", loops=True)
+    assert moments(clock, HOUR_NS, HOUR_NS + 999, HOUR_NS + 1000, HOUR_NS + 2500) == [0, 999, 0, 500]

@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import re
 import shutil
 import tempfile
 import threading
@@ -140,10 +141,19 @@ class ReconstructionJobs:
             except GsSimError as error:
                 if order.bag is not None or isinstance(error, StoppedError):
                     raise
-                raise type(error)(str(error).replace(str(bag), "the live recording")) from error
+                raise type(error)(self._of_recording(str(error), bag)) from error
         finished = replace(finished, skipped={**recorded.skipped, **finished.skipped})
         info = self._scene_topics.publish(load_scene(order.output), read_report(order.output), order.output)
         return success_message(finished, scores, info, recorded.remarks)
+
+    def _of_recording(self, sentence: str, bag: Path) -> str:
+        """A sentence about a bag that is gone by now, or is kept for a closer look."""
+        if self._settings.keep_recordings:
+            return sentence
+        sentence = re.sub(r" \((\d+) more: see `gs-sim inspect [^`]*`\)", r" (and \1 more)", sentence)
+        return (
+            f"{sentence.replace(str(bag), 'the live recording')}; keep_recordings:=true keeps it for `gs-sim inspect`"
+        )
 
     def _watch(self, order: ReconstructionOrder, client: Client) -> Watch:
         """Passes progress on, but not too often; and the wish to stop, be it the client's or the node's."""

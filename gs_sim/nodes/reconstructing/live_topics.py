@@ -26,6 +26,7 @@ from gs_sim.sources.bag_settings import BagSettings
 from gs_sim.sources.bag_topics import COMPRESSED_IMAGE, IMAGE, POINT_CLOUD
 from gs_sim.sources.live import LiveMessage, LiveRecorder, RecordingLimits, topics_to_record
 
+VIRTUAL_SENSOR = "gs_sim_msgs/msg/VirtualSensor"
 LOOK_EVERY_S = 0.3
 """How often the graph is searched for new topics."""
 POLL_S = 0.05
@@ -63,6 +64,7 @@ class LiveTopics:
         self._node, self._recorder = node, recorder
         self._wanted = _resolved(node, order.topics)
         self._known: set[str] = set()
+        self._simulators: set[tuple[str, str]] = set()
         self._inputs = Inputs(node, order.reliability)
         self.remarks: dict[str, str] = {}
         """Sentences by message type whose package is not installed."""
@@ -76,6 +78,7 @@ class LiveTopics:
         self._inputs.close()
 
     def _look(self) -> None:
+        self._simulators = self._find_simulators()
         graph = [
             BagTopic(name, type_name, self._num_sensors(name, type_name))
             for name, type_names in self._node.get_topic_names_and_types()
@@ -86,13 +89,19 @@ class LiveTopics:
                 self._known.add(topic.name)
                 self._subscribe(topic)
 
+    def _find_simulators(self) -> set[tuple[str, str]]:
+        """Nodes that announce virtual sensors: what they publish was seen by nobody."""
+        topics = [name for name, types in self._node.get_topic_names_and_types() if VIRTUAL_SENSOR in types]
+        publishers = [publisher for topic in topics for publisher in self._node.get_publishers_info_by_topic(topic)]
+        return {(publisher.node_name, publisher.node_namespace) for publisher in publishers}
+
     def _num_sensors(self, topic: str, type_name: str) -> int:
-        """How many publish a topic, less what is no sensor: this node itself, and latched clouds, which are maps."""
-        own = (self._node.get_name(), self._node.get_namespace())
+        """How many publish a topic, less what is no sensor: simulated ones, this node itself, and latched clouds, which are maps."""
+        ours = {(self._node.get_name(), self._node.get_namespace()), *self._simulators}
         others = [
             publisher
             for publisher in self._node.get_publishers_info_by_topic(topic)
-            if (publisher.node_name, publisher.node_namespace) != own
+            if (publisher.node_name, publisher.node_namespace) not in ours
         ]
         if type_name == POINT_CLOUD:
             latching = DurabilityPolicy.TRANSIENT_LOCAL

@@ -48,6 +48,9 @@ class CoreNode(Node):
         options.setdefault("event_callbacks", SubscriptionEventCallbacks(use_default_callbacks=False))
         return super().create_subscription(*args, **options)
 
+    def start(self) -> None:
+        """Start threads; called once, when everything is made and `close` is sure to be called."""
+
     def close(self) -> None:
         """End them; called once, from the main thread, when nothing is spun any more. Long callbacks must return soon."""
 
@@ -79,8 +82,12 @@ def run_node(make: Callable[[], CoreNode], description: str) -> int:
     """
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.epilog = "Parameters: --ros-args -p NAME:=VALUE; `ros2 param describe` and docs/ros.md say what there are."
-    parser.parse_args(remove_ros_args(sys.argv)[1:])
-    rclpy.init()
+    try:
+        parser.parse_args(remove_ros_args(sys.argv)[1:])
+        rclpy.init()
+    except RuntimeError as error:  # what rcl says of arguments it cannot use, on several lines
+        get_logger("gs_sim").fatal(str(error).strip().splitlines()[0])
+        return REFUSED
     try:
         return _live(make())
     except GsSimError as error:
@@ -102,7 +109,8 @@ def _live(node: CoreNode) -> int:
     handler = ToRosLog(node)
     core = logging.getLogger("gs_sim")
     core.addHandler(handler)
-    core.setLevel(logging.INFO)
+    is_detailed = node.get_logger().get_effective_level() <= logging.DEBUG  # ROS counts alike
+    core.setLevel(logging.DEBUG if is_detailed else logging.INFO)
     executor.add_node(node)
 
     def spin() -> None:
@@ -112,6 +120,7 @@ def _live(node: CoreNode) -> int:
 
     spin_once = guarded(spin)
     try:
+        node.start()
         while rclpy.ok():
             spin_once()
     except KeyboardInterrupt:

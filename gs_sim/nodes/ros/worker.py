@@ -20,6 +20,7 @@ class NewestWins(Generic[Job]):
         self.num_replaced = 0
         """Jobs that were never done, since a newer one came first."""
         self.num_failed = 0
+        self._num_told = 0
         self._thread: threading.Thread | None = None
 
     def give(self, job: Job) -> None:
@@ -32,6 +33,11 @@ class NewestWins(Generic[Job]):
                 self.num_replaced += 1
             self._mailbox = job
             self._condition.notify()
+
+    def take_news(self) -> int:
+        """How many jobs failed since this was asked last."""
+        self._num_told, before = self.num_failed, self._num_told
+        return self.num_failed - before
 
     def close(self) -> None:
         """Finish the job at hand, drop the one that waits, and end the thread."""

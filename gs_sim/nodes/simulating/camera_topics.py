@@ -54,6 +54,11 @@ class CameraTopics:
             self._depth.publish(depth_message(header, image.depth_m))
             self._depth_info.publish(info)
 
+    def publish_calibration(self, stamp_ns: int) -> None:
+        """Publish the calibration alone, for who waits for it before it listens to images."""
+        if self._info.get_subscription_count():
+            self._info.publish(camera_info_message(header_message(self.frame, stamp_ns), self.camera.camera))
+
     def description(self) -> VirtualSensor:
         """The camera as a message."""
         return VirtualSensor(

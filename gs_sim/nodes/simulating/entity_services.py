@@ -148,6 +148,8 @@ class EntityServices:
                 return
             name = request.name or (shape.label if request.allow_renaming else "")
             name = world.free_name(name) if request.allow_renaming else name
+            if name in {"world", self._host.settings.fixed_frame, self._host.settings.base_frame}:
+                raise RefusedError("name_invalid", f"'{name}' is the name of a frame; choose another one")
             world_from_box = self._pose(request.initial_pose.pose, frame_id(request.initial_pose.header))
             world.spawn(Spawn(name, shape.label, shape.size_m, shape.gaussians_box), now_ns, world_from_box)
         response.entity_name = name

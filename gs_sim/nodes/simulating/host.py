@@ -7,7 +7,7 @@ others decide it, and returns when every image due in it has been published.
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,8 +20,10 @@ from gs_sim.jobs.hardware import choose_device
 from gs_sim.jobs.scene_folder import SceneFolder, open_scene
 from gs_sim.nodes.ros.worker import NewestWins
 from gs_sim.nodes.simulating.camera_topics import CameraTopics
+from gs_sim.nodes.simulating.pose_book import PoseBook
 from gs_sim.nodes.simulating.render_meter import RenderMeter
 from gs_sim.nodes.simulating.settings import SensorSimSettings
+from gs_sim.nodes.simulating.vehicle_pose import Unusable
 from gs_sim.simulation.entity import still
 from gs_sim.simulation.scene_clock import SceneClock
 from gs_sim.simulation.simulator import Simulator
@@ -29,9 +31,6 @@ from gs_sim.simulation.virtual_camera import VirtualCamera, load_rig, recorded_c
 from gs_sim.simulation.world import EGO, RefusedError
 
 logger = logging.getLogger(__name__)
-
-KEPT_POSES = 1000
-"""Poses from outside that wait for their step."""
 
 
 class HeardPose(NamedTuple):
@@ -65,14 +64,16 @@ class SimulationHost:
         self.folder: SceneFolder | None = None
         self.meter = RenderMeter()
         self.is_closing = False
-        self.num_late_poses = 0
-        self.num_poses_ahead = 0
+        self.poses = PoseBook()
+        self.unusable = Unusable()
+        """Poses that were heard and could not be rendered."""
+        self.epoch = 0
+        """Counts up whenever somebody wants something else than the steps at hand."""
         self._topics: list[CameraTopics] = []
         self._stepping = threading.Lock()
         self._pose_came = threading.Condition(self.lock)
-        self._poses: dict[int, Float64[Tensor, "4 4"]] = {}
-        self._unanswered_ns: set[int] = set()
-        self._scene_clock = SceneClock("stamp" if settings.publish_clock else settings.scene_time)
+        loops = settings.pose_source == "log"
+        self._scene_clock = SceneClock("stamp" if settings.publish_clock else settings.scene_time, loops=loops)
         self.worker: NewestWins[HeardPose] = NewestWins(self._follow)
 
     @property
@@ -88,6 +89,7 @@ class SimulationHost:
         """
         folder = open_scene(path, choose_device(self.settings.device))
         cameras = self._cameras_of(folder)
+        self.interrupt()
         with self._stepping, self.lock:
             self.simulator.load(folder.scene, cameras)
             self._warm_up(cameras[0])
@@ -103,6 +105,7 @@ class SimulationHost:
         Raises:
             RefusedError: there is none.
         """
+        self.interrupt()
         with self._stepping, self.lock:
             self.simulator.unload()
             self.folder = None
@@ -110,7 +113,8 @@ class SimulationHost:
             self._announce.world()
 
     def reset(self, change: Callable[[], None]) -> None:
-        """Change the simulator in a way that may set time back, and say so."""
+        """Change the simulator in a way that may set time back, and say so; steps at hand end before it."""
+        self.interrupt()
         with self._stepping, self.lock:
             change()
             self._forget_poses()
@@ -123,18 +127,26 @@ class SimulationHost:
             return
         assert map_from_base is not None
         with self._pose_came:
-            if stamp_ns > self.simulator.now_ns:
-                # nobody can answer a tick that has not been: this one was meant for the run before a reset
-                self.num_poses_ahead += 1
-                return
-            if stamp_ns in self._unanswered_ns:
-                # poses of steps in which no camera looked are not waited for, so they are never late
-                self._unanswered_ns.remove(stamp_ns)
-                self.num_late_poses += 1
-            self._poses[stamp_ns] = map_from_base
-            while len(self._poses) > KEPT_POSES:
-                del self._poses[min(self._poses)]
+            self.poses.hear(stamp_ns, map_from_base, self.simulator.now_ns)
             self._pose_came.notify_all()
+
+    def interrupt(self) -> None:
+        """End a series of steps after the one at hand."""
+        self.epoch += 1
+
+    def steps(self, count: int) -> Iterator[int]:
+        """Take steps one by one, for whoever iterates; gives the number of steps done.
+
+        Raises:
+            RefusedError: there is no world, a pose did not come, or somebody asked for something else meanwhile.
+        """
+        epoch = self.epoch
+        for number in range(1, count + 1):
+            with self._stepping:
+                if self.epoch != epoch or self.is_closing:
+                    raise RefusedError("wrong_state", f"ended after {number - 1} of {count} steps, as somebody asked")
+                self._step()
+            yield number
 
     def step(self) -> None:
         """Move on by one step, and publish all that is due in it.
@@ -142,7 +154,11 @@ class SimulationHost:
         Raises:
             RefusedError: there is no world, or the pose of this moment did not come.
         """
-        with self._stepping, self.lock:
+        with self._stepping:
+            self._step()
+
+    def _step(self) -> None:
+        with self.lock:
             heard_s = self.meter.now_s()
             self.simulator.step()
             now_ns = self.simulator.now_ns
@@ -157,7 +173,8 @@ class SimulationHost:
         """The moment of the drive that a stamp means; zero is now."""
         if stamp_ns == 0:
             return self.simulator.now_ns
-        return self._scene_clock.scene_ns(stamp_ns, self.simulator.logged_path.start_ns)
+        path = self.simulator.logged_path
+        return self._scene_clock.scene_ns(stamp_ns, path.start_ns, path.end_ns)
 
     def close(self) -> None:
         """End the worker; a step that waits for a pose ends with a refusal."""
@@ -175,13 +192,26 @@ class SimulationHost:
             self.simulator.now_ns = scene_ns
             if heard.map_from_base is not None:
                 world_from_map = inverse(self.simulator.world.scene.map_from_world)
-                self.simulator.world.command(EGO, still(scene_ns, world_from_map @ heard.map_from_base))
+                try:
+                    self.simulator.world.command(EGO, still(scene_ns, world_from_map @ heard.map_from_base))
+                except RefusedError as error:
+                    self.unusable.note(f"poses of the vehicle ({error})")
+                    return
             self._announce.moment(heard.stamp_ns)
             self._publish(self._looking(heard.stamp_ns), scene_ns, (heard.stamp_ns, heard.heard_s))
 
     def _looking(self, stamp_ns: int) -> list[CameraTopics]:
+        """The cameras that are due and that somebody looks through; who wants their calibration only gets it at once."""
         due = {camera.name for camera in self.simulator.due_cameras(stamp_ns)}
-        return [topics for topics in self._topics if topics.camera.name in due and topics.has_listener]
+        looking = []
+        for topics in self._topics:
+            if topics.camera.name not in due:
+                continue
+            if topics.has_listener:
+                looking.append(topics)
+            else:
+                topics.publish_calibration(stamp_ns)
+        return looking
 
     def _publish(self, looking: list[CameraTopics], scene_ns: int, stamp_and_heard: tuple[int, float]) -> None:
         stamp_ns, heard_s = stamp_and_heard
@@ -196,20 +226,15 @@ class SimulationHost:
     def _pose_of(self, now_ns: int) -> Float64[Tensor, "4 4"]:
         """`world_from_base` of this very moment, from outside."""
         timeout_s = self.settings.pose_timeout_s
-        is_there = self._pose_came.wait_for(lambda: now_ns in self._poses or self.is_closing, timeout_s)
+        is_there = self._pose_came.wait_for(lambda: self.poses.has(now_ns) or self.is_closing, timeout_s)
         if not is_there or self.is_closing:
-            self._unanswered_ns.add(now_ns)
-            newest = max(self._poses, default=None)
-            found = "none came at all" if newest is None else f"the newest is of {newest / 1e9:.3f} s"
             raise RefusedError(
                 "wrong_state",
                 f"no pose of the vehicle for {now_ns / 1e9:.3f} s came on '{self.settings.pose_source}' within "
-                f"{timeout_s:g} s ({found}); whoever moves the vehicle must publish one for each tick of /clock",
+                f"{timeout_s:g} s ({self.poses.miss(now_ns)}); whoever moves the vehicle must publish one for each "
+                "tick of /clock",
             )
-        map_from_base = self._poses[now_ns]
-        for stamp_ns in [stamp for stamp in self._poses if stamp <= now_ns]:
-            del self._poses[stamp_ns]
-        return inverse(self.simulator.world.scene.map_from_world) @ map_from_base
+        return inverse(self.simulator.world.scene.map_from_world) @ self.poses.take(now_ns)
 
     def _warm_up(self, camera: VirtualCamera) -> None:
         """Render once: the first image of a process loads compiled kernels, for seconds where none are cached."""
@@ -217,8 +242,7 @@ class SimulationHost:
         self.simulator.look(camera.camera, world_from_rig @ camera.rig_from_camera, self.simulator.now_ns)
 
     def _forget_poses(self) -> None:
-        self._poses.clear()
-        self._unanswered_ns.clear()
+        self.poses.clear()
         self._scene_clock.reset()
 
     def _replace_topics(self, cameras: Sequence[VirtualCamera]) -> None:
@@ -237,6 +261,6 @@ class SimulationHost:
             if camera.camera.width_px * camera.camera.height_px > self.settings.max_image_mpx * 1e6:
                 raise ConfigError(
                     f"camera '{camera.name}' has {camera.camera.width_px}x{camera.camera.height_px} px, more than "
-                    f"max_image_mpx ({self.settings.max_image_mpx:g} megapixels)"
+                    f"max_image_mpx ({self.settings.max_image_mpx:g} megapixels); make it smaller, or raise that parameter"
                 )
         return cameras

@@ -4,6 +4,8 @@ import logging
 import threading
 import time
 
+import rclpy
+
 from gs_sim.errors import GsSimError
 from gs_sim.nodes.ros.guard import guarded
 from gs_sim.nodes.simulating.host import SimulationHost
@@ -19,13 +21,16 @@ MAX_DEBT_S = 0.1
 
 
 class Player:
-    """One thread that steps while the simulation plays. `close` it."""
+    """One thread that steps while the simulation plays. `start` it, and `close` it."""
 
     def __init__(self, host: SimulationHost) -> None:
         self._host = host
         self._wake = threading.Event()
         self._is_closing = False
         self._thread = threading.Thread(target=self._run, name="gs_sim player")
+
+    def start(self) -> None:
+        """Begin to look whether the simulation plays."""
         self._thread.start()
 
     def wake(self) -> None:
@@ -36,14 +41,15 @@ class Player:
         """End the thread after the step at hand."""
         self._is_closing = True
         self._wake.set()
-        self._thread.join()
+        if self._thread.is_alive():
+            self._thread.join()
 
     def _run(self) -> None:
         pace_s, next_s = 0.0, time.monotonic()
         if self._host.settings.real_time_factor > 0:
             pace_s = self._host.settings.step_s / self._host.settings.real_time_factor
         step = guarded(self._step)
-        while not self._is_closing:
+        while not self._is_closing and rclpy.ok():
             if self._host.simulator.state != "playing":
                 self._wake.wait(IDLE_S)
                 self._wake.clear()

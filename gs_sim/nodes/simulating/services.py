@@ -4,7 +4,8 @@ Importing this module fails where that package is missing or older; the node the
 features are offered depends on whether this node owns time. Names are those that Isaac Sim and O3DE use.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from rclpy.action.server import ActionServer, CancelResponse, GoalResponse
@@ -63,6 +64,7 @@ class SimulationServices:
 
     def __init__(self, node: Node, host: SimulationHost, places: Places, quit_node: Callable[[], None]) -> None:
         self._host, self._quit = host, quit_node
+        self._num_stepping = 0
         self._group: CallbackGroup = ReentrantCallbackGroup()
         for kind, name, answer in (
             (GetSimulatorFeatures, "get_simulator_features", self._features),
@@ -114,7 +116,7 @@ class SimulationServices:
             failed(response, codes.INCORRECT_TRANSITION, f"{wanted} is no state that can be asked for")
         elif not self._host.settings.publish_clock:
             failed(response, Result.RESULT_FEATURE_UNSUPPORTED, NOT_OURS)
-        elif simulator.state == STATES[wanted]:
+        elif simulator.state == STATES[wanted] and not self._num_stepping:
             failed(response, codes.ALREADY_IN_TARGET_STATE, f"the simulation is {simulator.state} already")
         else:
             self._host.reset(lambda: simulator.set_state(STATES[wanted]))
@@ -138,9 +140,19 @@ class SimulationServices:
     def _step(self, request: Any, response: Any) -> None:
         if not self._may_step(request.steps, response):
             return
-        for _ in range(request.steps):
-            self._host.step()
+        with self._counted():
+            for _ in self._host.steps(request.steps):
+                pass
         done(response)
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        """While steps are taken, pausing is a way to end them and no idle wish."""
+        self._num_stepping += 1
+        try:
+            yield
+        finally:
+            self._num_stepping -= 1
 
     def _may_step(self, num_steps: int, answer: Any) -> bool:
         """Whether steps can be taken from outside; the answer says why not."""
@@ -160,18 +172,20 @@ class SimulationServices:
         if not self._may_step(num_steps, result):
             goal.abort()
             return result
-        for number in range(1, num_steps + 1):
-            if goal.is_cancel_requested or self._host.is_closing:
-                failed(result, Result.RESULT_OPERATION_FAILED, f"cancelled after {number - 1} of {num_steps} steps")
-                goal.canceled() if goal.is_cancel_requested else goal.abort()
-                return result
-            try:
-                self._host.step()
-            except GsSimError as error:
-                failed(result, Result.RESULT_OPERATION_FAILED, f"step {number} of {num_steps}: {error}")
-                goal.abort()
-                return result
-            goal.publish_feedback(SimulateSteps.Feedback(completed_steps=number, remaining_steps=num_steps - number))
+        number = 0
+        try:
+            with self._counted():
+                for number in self._host.steps(num_steps):
+                    left = num_steps - number
+                    goal.publish_feedback(SimulateSteps.Feedback(completed_steps=number, remaining_steps=left))
+                    if goal.is_cancel_requested:
+                        failed(result, Result.RESULT_OPERATION_FAILED, f"cancelled after {number} of {num_steps} steps")
+                        goal.canceled()
+                        return result
+        except GsSimError as error:
+            failed(result, Result.RESULT_OPERATION_FAILED, f"step {number + 1} of {num_steps}: {error}")
+            goal.abort()
+            return result
         done(result)
         goal.succeed()
         return result

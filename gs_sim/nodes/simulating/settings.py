@@ -25,8 +25,9 @@ class SensorSimSettings:
     """PLY files inside this folder can be spawned; empty offers only the scene's own actors."""
     pose_source: PoseSource = "odometry"
     """Where the vehicle is: topic `odometry`, topic `pose`, `tf`, its logged path (log), or commands (command)."""
-    scene_time: Literal["stamp", "elapsed"] = "stamp"
-    """Where actors are at a pose: as logged at its stamp, or as long after the drive's start as since the first pose."""
+    scene_time: Literal["auto", "stamp", "elapsed"] = "auto"
+    """Where actors are at a pose: as logged at its stamp, as long after the drive's start as since the first pose, or auto:
+    the first of these where stamps are of the time of the drive, the second elsewhere."""
     fixed_frame: str = "map"
     """The frame that the scene is placed in; poses in other frames are brought there by tf."""
     base_frame: str = "base_link"

@@ -1,5 +1,6 @@
 """Where the vehicle is, as others say: from Odometry, PoseStamped or tf, brought into the scene's frame."""
 
+import logging
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -19,6 +20,11 @@ from gs_sim.nodes.simulating.settings import SensorSimSettings
 from gs_sim.sources.messages.header import frame_id, stamp_ns
 from gs_sim.sources.messages.pose import child_frame_id, pose_from_message
 from gs_sim.sources.transform_buffer import TransformBuffer
+
+logger = logging.getLogger(__name__)
+
+MAX_SENTENCES = 50
+"""Frames come from messages, and so do sentences about them."""
 
 Heard = Callable[[int, Float64[Tensor, "4 4"]], None]
 """Is told the stamp of a pose in ns, and `map_from_base`."""
@@ -76,6 +82,28 @@ class Frames:
             self._heard()
 
 
+class Unusable:
+    """What could not be used, by the sentence that says why; each sentence is logged now and then."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+        self._num_told = 0
+
+    def note(self, sentence: str) -> None:
+        """Count one; the first, tenth, hundredth, ... of a sentence is logged."""
+        if len(self.counts) >= MAX_SENTENCES and sentence not in self.counts:
+            sentence = "poses for many other reasons"
+        self.counts[sentence] += 1
+        count = self.counts[sentence]
+        if str(count).strip("0") == "1":
+            logger.warning("%d not used: %s", count, sentence)
+
+    def take_news(self) -> int:
+        """How many came since this was asked last."""
+        self._num_told, before = self.counts.total(), self._num_told
+        return self._num_told - before
+
+
 class VehiclePose:
     """Listens to the pose source of the settings; what cannot be used is counted by the sentence that says why."""
 
@@ -83,7 +111,7 @@ class VehiclePose:
         self._frames, self._heard = frames, heard
         self._last_tf_ns: int | None = None
         self.num_heard = 0
-        self.unusable: Counter[str] = Counter()
+        self.unusable = Unusable()
         if settings.pose_source == "odometry":
             inputs.add(Odometry, "odometry", self._on_odometry)
         elif settings.pose_source == "pose":
@@ -107,9 +135,12 @@ class VehiclePose:
             map_from_child = self._frames.fixed_from(frame, stamp) @ pose_from_message(pose)
             map_from_base = map_from_child @ inverse(self._frames.base_from(child, stamp))
         except FrameLinkError:
-            self.unusable[f"poses of '{child or self._frames.base}' in '{frame}', which tf does not connect"] += 1
+            self.unusable.note(
+                f"poses of '{child or self._frames.base}' in '{frame}', which tf does not connect with "
+                f"'{self._frames.base}' and '{self._frames.fixed}' (parameters base_frame and fixed_frame)"
+            )
         except InputError:
-            self.unusable["poses that are not finite, no rotation, or outside the time that tf knows"] += 1
+            self.unusable.note("poses that are not finite, no rotation, or outside the time that tf knows")
         else:
             self.num_heard += 1
             self._heard(stamp, map_from_base)

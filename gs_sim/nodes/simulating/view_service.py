@@ -46,6 +46,6 @@ class ViewService:
         if info.width * info.height > limit * 1e6:
             raise InputError(
                 f"an image of {info.width}x{info.height} px was asked for; at most max_image_mpx ({limit:g} megapixels) "
-                "is rendered"
+                "is rendered; make it smaller, or raise that parameter"
             )
         return camera_from_info(info, is_rectified=False)
