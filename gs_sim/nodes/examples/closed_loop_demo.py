@@ -62,13 +62,13 @@ def demo(folder: Path) -> int:
 
 
 def surroundings(given: Mapping[str, str]) -> dict[str, str]:
-    """The environment of all processes: this computer only, a domain of their own, memory for images; unless set."""
-    environment = {
-        "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
-        "ROS_DOMAIN_ID": str(1 + os.getpid() % 100),
-        **({"FASTDDS_DEFAULT_PROFILES_FILE": str(PROFILE)} if PROFILE.is_file() else {}),
-    }
-    return environment | dict(given)
+    """The environment of all processes: this computer only, and a domain where no other simulator is found by mistake.
+
+    They get shared memory for images, unless a profile of the user's own is set.
+    """
+    own = {"ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST", "ROS_DOMAIN_ID": str(1 + os.getpid() % 100)}
+    profile = {"FASTDDS_DEFAULT_PROFILES_FILE": str(PROFILE)} if PROFILE.is_file() else {}
+    return profile | dict(given) | own
 
 
 def node(name: str, parameters: Mapping[str, object]) -> list[str]:
