@@ -154,6 +154,47 @@ def test_images_carry_stamp_and_frame_of_the_pose_and_equal_the_offline_renderin
     assert sensor_sim.is_alive()
 
 
+def num_rendered(ros_node: "Node") -> int:
+    """How many images sensor_sim has published, as it says itself in the next second."""
+    from diagnostic_msgs.msg import DiagnosticArray
+
+    status = Listener(ros_node, DiagnosticArray, "/diagnostics")
+    values = {value.key: value.value for value in status.wait()[0].status[0].values}
+    status.close()
+    return int(values["images"])
+
+
+def test_parameters_say_what_they_are(sensor_sim: NodeProcess, ros_node: "Node") -> None:
+    from rcl_interfaces.srv import DescribeParameters
+
+    client: Any = ros_node.create_client(DescribeParameters, "/sensor_sim/describe_parameters")
+    assert client.wait_for_service(20.0)
+    names = ["step_s", "jpeg_quality", "pose_source", "scene"]
+    found = wait_for(client.call_async(DescribeParameters.Request(names=names))).descriptors
+    step_s, jpeg_quality, pose_source, scene = found
+    assert (step_s.floating_point_range[0].from_value, step_s.floating_point_range[0].to_value) == (0.0001, 1.0)
+    assert (jpeg_quality.integer_range[0].from_value, jpeg_quality.integer_range[0].to_value) == (1, 100)
+    assert pose_source.additional_constraints == "one of: 'odometry', 'pose', 'tf', 'log', 'command'"
+    assert scene.description.startswith("Folder of the scene to load when the node starts")
+    assert all(descriptor.description and descriptor.read_only for descriptor in found)
+    assert sensor_sim.is_alive()
+
+
+def test_without_simulation_interfaces_it_says_so_and_renders(
+    folder: Path, ros_domain_id: int, ros_node: "Node", monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert ros_domain_id
+    hidden = tmp_path / "simulation_interfaces"
+    hidden.mkdir()
+    (hidden / "__init__.py").write_text("raise ImportError('hidden for a test')", encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    parameters = {"scene": folder / "scene", "pose_source": "log"}
+    with NodeProcess("sensor_sim", folder / "hidden.log", parameters, "-r", "__ns:=/bare") as node:
+        node.wait_for("simulation_interfaces 2.x is not installed (hidden for a test)")
+        node.wait_for("seen by")
+        Listener(ros_node, Image, "/bare/front/image_raw").wait(2)
+
+
 def test_a_camera_keeps_its_rate_and_rests_where_nobody_listens(sensor_sim: NodeProcess, ros_node: "Node") -> None:
     slow = Listener(ros_node, Image, "/slow/image_raw")
     driver = Driver(ros_node)
@@ -164,6 +205,11 @@ def test_a_camera_keeps_its_rate_and_rests_where_nobody_listens(sensor_sim: Node
     stamps = [time_ns(message.header.stamp) for message in slow.wait(3)]
     steps_ms = np.diff(stamps) / 1e6
     assert steps_ms.min() >= 160
+    before, seen = num_rendered(ros_node), len(slow.messages)
+    for _ in range(40):
+        driver.say(next(WARM_UP_STAMPS_NS), 0.0)
+        time.sleep(0.02)
+    wait_until(lambda: num_rendered(ros_node) - before == len(slow.messages) - seen > 0, "images of one camera only")
     slow.close()
     assert sensor_sim.is_alive()
 
