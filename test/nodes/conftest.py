@@ -1,7 +1,6 @@
 """A corner of the network for each process of a test run, and a node to talk from."""
 
 import os
-import threading
 import zlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -34,27 +33,8 @@ def ros_node(ros_domain_id: int) -> Iterator["Node"]:
 
     Callbacks and futures are served by that thread, so a test may simply wait. `ros_node.executor` takes more nodes.
     """
-    rclpy = pytest.importorskip("rclpy", reason="ROS 2 is not installed")
-    from rclpy.context import Context
-    from rclpy.executors import SingleThreadedExecutor
+    pytest.importorskip("rclpy", reason="ROS 2 is not installed")
+    from spun_node import spun_node
 
-    context = Context()
-    rclpy.init(context=context, domain_id=ros_domain_id)
-    node = rclpy.create_node("test", context=context)
-    executor = SingleThreadedExecutor(context=context)
-    executor.add_node(node)
-    over = threading.Event()
-
-    def spin() -> None:
-        while not over.is_set():
-            executor.spin_once(timeout_sec=0.1)
-
-    thread = threading.Thread(target=spin, name="ros_node", daemon=True)
-    thread.start()
-    yield node
-    # Nothing is taken from under a thread that still waits for it: rclpy then crashes now and then.
-    over.set()
-    thread.join()
-    executor.shutdown()
-    node.destroy_node()
-    context.try_shutdown()
+    with spun_node("test", ros_domain_id) as node:
+        yield node

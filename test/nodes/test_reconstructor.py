@@ -4,7 +4,6 @@ import json
 import math
 import os
 import signal
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,8 @@ from reconstruct_client import ABORTED, SUCCEEDED, Client
 from small_drive import NUM_FRAMES, write_drive
 
 pytest.importorskip("rclpy", reason="ROS 2 is not installed")
+
+from spun_node import spun_node
 
 from gs_sim.scene.storage import load_scene
 from gs_sim.sources.bag_file import BagFile
@@ -48,29 +49,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def node(ros_domain_id: int) -> Iterator["Node"]:
     """As `ros_node`, but for all tests here: finding each other takes seconds when the machine is busy."""
-    import rclpy
-    from rclpy.context import Context
-    from rclpy.executors import SingleThreadedExecutor
-
-    context = Context()
-    rclpy.init(context=context, domain_id=ros_domain_id)
-    node = rclpy.create_node("test_reconstructor", context=context)
-    executor = SingleThreadedExecutor(context=context)
-    executor.add_node(node)
-    is_over = threading.Event()
-
-    def spin() -> None:
-        while not is_over.is_set():
-            executor.spin_once(timeout_sec=0.1)
-
-    thread = threading.Thread(target=spin, daemon=True)
-    thread.start()
-    yield node
-    is_over.set()
-    thread.join()
-    executor.shutdown()
-    node.destroy_node()
-    context.try_shutdown()
+    with spun_node("test_reconstructor", ros_domain_id) as node:
+        yield node
 
 
 def start(name: str, log: Path, parameters: dict[str, str]) -> NodeProcess:
