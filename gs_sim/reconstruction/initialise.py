@@ -23,7 +23,7 @@ from gs_sim.reconstruction.cloud import (
     visible_indices,
     voxel_groups,
 )
-from gs_sim.reconstruction.stereo import StereoSettings, stereo_cloud
+from gs_sim.reconstruction.stereo import OnView, StereoSettings, stereo_cloud
 from gs_sim.reconstruction.views import TrainingView
 from gs_sim.scene.actor import Actor
 from gs_sim.scene.gaussians import SH_C0, Gaussians, concatenate, empty_gaussians
@@ -62,9 +62,15 @@ class InitialiseSettings:
 
 
 def initialise(
-    recording: Recording, views: Sequence[TrainingView], max_gaussians: int, settings: InitialiseSettings
+    recording: Recording,
+    views: Sequence[TrainingView],
+    max_gaussians: int,
+    settings: InitialiseSettings,
+    on_view: OnView = lambda done, count: None,
 ) -> Scene:
     """Make the first scene from LiDAR, and from stereo and a distant shell where LiDAR saw nothing.
+
+    `on_view` hears of each view whose stereo depth is done.
 
     Raises:
         InputError: no view sees any LiDAR point and stereo finds none either.
@@ -73,7 +79,7 @@ def initialise(
     gathered = gather_points(recording, tracks)
     lidar = colour_points(gathered.points_world, views)
     is_known = [covered_pixels(lidar, view) for view in views]
-    stereo = _outside_actors(stereo_cloud(views, is_known, settings.stereo), tracks)
+    stereo = _outside_actors(stereo_cloud(views, is_known, settings.stereo, on_view), tracks)
     if not len(lidar) and not len(stereo):
         raise InputError(
             "no camera sees any LiDAR point and stereo finds no depth either; "

@@ -115,7 +115,11 @@ def reconstruct(recording: Recording, settings: ReconstructionSettings, hooks: H
     views = load_training_views(recording, cameras, settings.width_px, settings.holdout)
     views = with_lidar_depth(recording, views)
     hooks.progress(Progress("initialise", 0, 1))
-    first = initialise(recording, views, settings.max_gaussians, settings.initialise)
+
+    def on_view(done: int, count: int) -> None:
+        hooks.progress(Progress("initialise", done, count))
+
+    first = initialise(recording, views, settings.max_gaussians, settings.initialise, on_view)
     generator = torch.Generator().manual_seed(settings.seed)
     optimisation = Optimisation(first, views, settings.optimise, generator, device)
     refine_s = hooks.clock()

@@ -5,7 +5,7 @@ without points. Each view is compared with its neighbours at many inverse depths
 by normalised cross-correlation; only depths that several views agree on are kept.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -17,6 +17,9 @@ from gs_sim.geometry.camera import intrinsic_matrix
 from gs_sim.geometry.pose import inverse, transform_points
 from gs_sim.reconstruction.cloud import Cloud, project
 from gs_sim.reconstruction.views import TrainingView, reduce_view
+
+OnView = Callable[[int, int], None]
+"""Hears how many views are done, and how many there are."""
 
 
 @dataclass(frozen=True)
@@ -63,17 +66,23 @@ class DepthMap:
 
 
 def stereo_cloud(
-    views: Sequence[TrainingView], is_known: Sequence[Bool[Tensor, "h w"]], settings: StereoSettings
+    views: Sequence[TrainingView],
+    is_known: Sequence[Bool[Tensor, "h w"]],
+    settings: StereoSettings,
+    on_view: OnView = lambda done, count: None,
 ) -> Cloud:
-    """Coloured world points at depths that neighbouring views agree on, where a view's pixels are not known yet."""
+    """Coloured world points at depths that neighbouring views agree on, where a view's pixels are not known yet.
+
+    `on_view` hears how many views are done of how many, which takes nearly all the time.
+    """
     factor = max(1, round(views[0].camera.width_px / settings.working_width_px))
     chosen_views = spaced(views, settings.min_spacing_m)
     small = [reduce_view(views[index], factor) for index in chosen_views]
     neighbours = [_neighbours(index, small, settings) for index in range(len(small))]
-    maps = [
-        _sweep_planes(view, [small[other] for other in others], settings) if others else None
-        for view, others in zip(small, neighbours, strict=True)
-    ]
+    maps = []
+    for view, others in zip(small, neighbours, strict=True):
+        maps.append(_sweep_planes(view, [small[other] for other in others], settings) if others else None)
+        on_view(len(maps), len(small))
     points, colours, depths = [], [], []
     for depth_map, others, index in zip(maps, neighbours, chosen_views, strict=True):
         if depth_map is None:

@@ -12,8 +12,8 @@ SHARES = {
     "LiDAR odometry": 0.02,
     "register sweeps": 0.05,
     "read images": 0.04,
-    "initialise": 0.12,
-    "optimise": 0.68,
+    "initialise": 0.30,
+    "optimise": 0.50,
     "save": 0.02,
     "evaluate": 0.03,
 }
