@@ -13,6 +13,9 @@ from gs_sim.rendering.render import render_gaussians
 from gs_sim.scene.gaussians import Gaussians
 from gs_sim.simulation.virtual_camera import VirtualCamera
 
+MIN_OPACITY = 0.5
+"""Below this a pixel sees more of nothing than of a surface, and has no depth."""
+
 
 @dataclass(frozen=True)
 class SensorImage:
@@ -35,5 +38,6 @@ def sense(
     for camera in cameras:
         with torch.no_grad():
             rendering = render_gaussians(gaussians, camera.camera, world_from_rig @ camera.rig_from_camera)
-        depth_m: Float32[np.ndarray, "h w"] = rendering.depth_m[0].cpu().numpy()
+        is_surface = rendering.opacity[0] > MIN_OPACITY
+        depth_m: Float32[np.ndarray, "h w"] = torch.where(is_surface, rendering.depth_m[0], 0.0).cpu().numpy()
         yield SensorImage(camera, stamp_ns, to_rgb8(rendering.colour[0]), depth_m)

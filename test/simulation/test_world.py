@@ -44,6 +44,15 @@ def test_a_moment_is_a_scene_that_renders_alike(world: World) -> None:
     assert (image.rgb == to_rgb8(offline)).all()
 
 
+def test_depth_is_that_of_surfaces_and_zero_where_nothing_is(tiny_world: TinyWorld) -> None:
+    simulator = Simulator(10_000_000)
+    simulator.load(tiny_world.scene, [FRONT])
+    wall_m = simulator.look(CAMERA, optical_from(y=6.0), START_NS - 1).depth_m
+    assert abs(float(wall_m[20:44, 40:56].mean()) - 12.0) < 0.2
+    nothing_m = simulator.look(CAMERA, optical_from(x=14.0), START_NS - 1).depth_m
+    assert nothing_m.max() == 0.0
+
+
 def test_a_logged_actor_is_there_while_it_was_seen(world: World) -> None:
     names = [entity.name for entity, _ in world.present_at(START_NS)]
     assert names == ["car-1"]
