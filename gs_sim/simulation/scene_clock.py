@@ -37,7 +37,11 @@ class SceneClock:
                     "stamps are %.0f s from the drive, where nothing moves; scene_time elapsed starts it with the first one",
                     (stamp_ns - start_ns) / 1e9,
                 )
+        return self.look_up_ns(stamp_ns, start_ns, end_ns)
+
+    def look_up_ns(self, stamp_ns: int, start_ns: int, end_ns: int) -> int:
+        """As `scene_ns`, for who only asks: the clock stays as it is."""
         if not self._is_elapsed:
             return stamp_ns
-        elapsed_ns = stamp_ns - self._first_ns
+        elapsed_ns = 0 if self._first_ns is None else stamp_ns - self._first_ns
         return start_ns + (elapsed_ns % max(1, end_ns - start_ns) if self._loops else elapsed_ns)

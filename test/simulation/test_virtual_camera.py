@@ -122,6 +122,14 @@ def test_auto_takes_stamps_of_the_drive_as_they_are_and_others_as_elapsed() -> N
     assert moments(clock, START_NS - 5, START_NS + 3) == [-5, 3], "a clock that goes back is judged anew"
 
 
+def test_who_only_asks_for_a_moment_leaves_the_clock_as_it_is() -> None:
+    clock = SceneClock("auto")
+    assert clock.look_up_ns(START_NS - HOUR_NS, START_NS, END_NS) == START_NS - HOUR_NS
+    assert moments(clock, HOUR_NS, HOUR_NS + 9) == [0, 9]
+    assert clock.look_up_ns(HOUR_NS - 5, START_NS, END_NS) == START_NS - 5
+    assert moments(clock, HOUR_NS + 11) == [11]
+
+
 def test_an_elapsed_drive_can_start_again_at_its_end() -> None:
     clock = SceneClock("auto", loops=True)
     assert moments(clock, HOUR_NS, HOUR_NS + 999, HOUR_NS + 1000, HOUR_NS + 2500) == [0, 999, 0, 500]

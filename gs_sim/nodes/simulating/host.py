@@ -174,7 +174,7 @@ class SimulationHost:
         if stamp_ns == 0:
             return self.simulator.now_ns
         path = self.simulator.logged_path
-        return self._scene_clock.scene_ns(stamp_ns, path.start_ns, path.end_ns)
+        return self._scene_clock.look_up_ns(stamp_ns, path.start_ns, path.end_ns)
 
     def close(self) -> None:
         """End the worker; a step that waits for a pose ends with a refusal."""
@@ -188,7 +188,8 @@ class SimulationHost:
         with self.lock:
             if self.simulator.state == "no_world":
                 return
-            scene_ns = self.scene_ns(heard.stamp_ns)
+            path = self.simulator.logged_path
+            scene_ns = self._scene_clock.scene_ns(heard.stamp_ns, path.start_ns, path.end_ns)
             self.simulator.now_ns = scene_ns
             if heard.map_from_base is not None:
                 world_from_map = inverse(self.simulator.world.scene.map_from_world)
