@@ -25,22 +25,16 @@ class Player:
 
     def __init__(self, host: SimulationHost) -> None:
         self._host = host
-        self._wake = threading.Event()
-        self._is_closing = False
+        self._is_over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="gs_sim player")
 
     def start(self) -> None:
         """Begin to look whether the simulation plays."""
         self._thread.start()
 
-    def wake(self) -> None:
-        """Look at the state at once."""
-        self._wake.set()
-
     def close(self) -> None:
         """End the thread after the step at hand."""
-        self._is_closing = True
-        self._wake.set()
+        self._is_over.set()
         if self._thread.is_alive():
             self._thread.join()
 
@@ -49,10 +43,9 @@ class Player:
         if self._host.settings.real_time_factor > 0:
             pace_s = self._host.settings.step_s / self._host.settings.real_time_factor
         step = guarded(self._step)
-        while not self._is_closing and rclpy.ok():
+        while not self._is_over.is_set() and rclpy.ok():
             if self._host.simulator.state != "playing":
-                self._wake.wait(IDLE_S)
-                self._wake.clear()
+                self._is_over.wait(IDLE_S)
                 next_s = time.monotonic()
                 continue
             if not step():
@@ -64,6 +57,6 @@ class Player:
         try:
             self._host.step()
         except GsSimError as error:
-            if not self._is_closing:
+            if not self._is_over.is_set():
                 logger.error("paused: %s", error)  # noqa: TRY400  # the sentence says it all
                 self._host.simulator.state = "paused"
