@@ -5,11 +5,15 @@ without points. Each view is compared with its neighbours at many inverse depths
 by normalised cross-correlation; only depths that several views agree on are kept.
 """
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import cv2
+import numpy as np
 import torch
 from jaxtyping import Bool, Float32, Float64
+from numpy.typing import NDArray
 from torch import Tensor
 
 from gs_sim.errors import ConfigError
@@ -17,6 +21,9 @@ from gs_sim.geometry.camera import intrinsic_matrix
 from gs_sim.geometry.pose import inverse, transform_points
 from gs_sim.reconstruction.cloud import Cloud, project
 from gs_sim.reconstruction.views import TrainingView, reduce_view
+
+OUTSIDE, OUTSIDE_BELOW = -100.0, -1e-3
+"""Grey beyond the border of a warped image, and what a pixel that has any of it lies below."""
 
 OnView = Callable[[int, int], None]
 """Hears how many views are done, and how many there are."""
@@ -134,9 +141,15 @@ def _grey(view: TrainingView) -> Float32[Tensor, "h w"]:
 
 def _box(images: Float32[Tensor, "d h w"], size: int) -> Float32[Tensor, "d h w"]:
     """Mean over a square window, its part inside the image at the border."""
-    half = size // 2
-    rows = torch.nn.functional.avg_pool2d(images[:, None], (1, size), 1, (0, half), count_include_pad=False)
-    return torch.nn.functional.avg_pool2d(rows, (size, 1), 1, (half, 0), count_include_pad=False)[:, 0]
+    count = torch.from_numpy(_window_sum(np.ones(tuple(images.shape[1:]), np.float32), size))
+    sums = [torch.from_numpy(_window_sum(image, size)) for image in images.contiguous().numpy()]
+    return torch.stack(sums) / count
+
+
+def _window_sum(image: NDArray[np.float32], size: int) -> NDArray[np.float32]:
+    """OpenCV's running sums: their cost does not grow with the window."""
+    total: NDArray[np.float32] = cv2.boxFilter(image, -1, (size, size), normalize=False, borderType=cv2.BORDER_CONSTANT)
+    return total
 
 
 def _correlation(reference: Float32[Tensor, "1 h w"], warped: Float32[Tensor, "d h w"]) -> Float32[Tensor, "d h w"]:
@@ -167,18 +180,31 @@ def _inverse_depths(settings: StereoSettings) -> Float32[Tensor, "d"]:
 def _warp_to_planes(
     view: TrainingView, other: TrainingView, settings: StereoSettings
 ) -> tuple[Float32[Tensor, "d h w"], Bool[Tensor, "d h w"]]:
-    """What `other` shows at each pixel of `view` for each inverse depth, and where that is inside its image."""
-    other_from_view = (inverse(other.world_from_camera) @ view.world_from_camera).float()
-    turned = _rays(view) @ other_from_view[:3, :3].T
-    seen = turned[None] + _inverse_depths(settings)[:, None, None, None] * other_from_view[:3, 3]
-    pixels = seen @ intrinsic_matrix(other.camera).T
-    depth = pixels[..., 2].clamp(min=1e-4)
-    size = torch.tensor([other.camera.width_px, other.camera.height_px])
-    grid = 2 * pixels[..., :2] / depth[..., None] / size - 1
-    inside = (grid.abs() < 1).all(dim=-1) & (seen[..., 2] > 1e-3)
-    source = _grey(other)[None, None].expand(len(grid), 1, -1, -1)
-    warped = torch.nn.functional.grid_sample(source, grid, padding_mode="border", align_corners=False)[:, 0]
-    return warped, inside
+    """What `other` shows at each pixel of `view` for each inverse depth, and where that is inside its image.
+
+    For one depth the two images are a homography apart (Hartley and Zisserman, 13.1).
+    """
+    other_from_view = inverse(other.world_from_camera) @ view.world_from_camera
+    image, size_wh = _grey(other).numpy(), (view.camera.width_px, view.camera.height_px)
+    from_pixels = torch.linalg.inv(_opencv_intrinsics(view))
+    warped = np.empty((settings.num_planes, size_wh[1], size_wh[0]), np.float32)
+    for inverse_depth, target in zip(_inverse_depths(settings).double(), warped, strict=True):
+        shifted = other_from_view[:3, :3].clone()
+        shifted[:, 2] += inverse_depth * other_from_view[:3, 3]
+        homography = (_opencv_intrinsics(other) @ shifted @ from_pixels).numpy()
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        cv2.warpPerspective(image, homography, size_wh, target, flags, cv2.BORDER_CONSTANT, OUTSIDE)
+    facing = (_rays(view) @ other_from_view[2, :3].float())[None]
+    depth = facing + _inverse_depths(settings)[:, None, None] * float(other_from_view[2, 3])
+    planes = torch.from_numpy(warped)
+    return planes.clamp(min=0), (planes > OUTSIDE_BELOW) & (depth > 1e-3)
+
+
+def _opencv_intrinsics(view: TrainingView) -> Float64[Tensor, "3 3"]:
+    """Intrinsics for pixel centres at whole numbers."""
+    matrix = intrinsic_matrix(view.camera).double()
+    matrix[:2, 2] -= 0.5
+    return matrix
 
 
 def _sweep_planes(view: TrainingView, others: Sequence[TrainingView], settings: StereoSettings) -> DepthMap:
@@ -188,7 +214,7 @@ def _sweep_planes(view: TrainingView, others: Sequence[TrainingView], settings: 
     for other in others:
         warped, inside = _warp_to_planes(view, other, settings)
         scores.append(torch.where(inside, _correlation(reference, warped), torch.full_like(warped, -1.0)))
-    better_half = torch.stack(scores).topk(max(1, (len(scores) + 1) // 2), dim=0).values.mean(dim=0)
+    better_half = _mean_of_best(scores, (len(scores) + 1) // 2)
     best, plane = better_half.max(dim=0)
     is_interior = (plane > 0) & (plane < settings.num_planes - 1)
     middle = plane.clamp(1, settings.num_planes - 2)[None]
@@ -200,6 +226,14 @@ def _sweep_planes(view: TrainingView, others: Sequence[TrainingView], settings: 
     inverse_depth = inverse_depths[plane] + torch.where(is_interior, shift, torch.zeros_like(shift)) * step
     has_texture = (_box(reference**2, 9) - _box(reference, 9) ** 2)[0] > 1e-4
     return DepthMap(view, 1 / inverse_depth, is_interior & (best > settings.min_correlation) & has_texture)
+
+
+def _mean_of_best(scores: Sequence[Float32[Tensor, "d h w"]], count: int) -> Float32[Tensor, "d h w"]:
+    """Mean of the `count` largest at each place: the largest sum of any so many, since there are few."""
+    best = sum(scores[:count], torch.zeros(()))
+    for some in itertools.combinations(scores, count):
+        best = torch.maximum(best, sum(some, torch.zeros(())))
+    return best / count
 
 
 def _back_project(depth_map: DepthMap) -> Float32[Tensor, "h w 3"]:

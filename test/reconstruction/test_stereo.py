@@ -65,7 +65,7 @@ def test_a_wall_of_one_colour_and_the_sky_are_not_claimed(cloud: Cloud) -> None:
     """The right facade stands at y = -8 without any texture."""
     on_facade = (cloud.points[:, 1] < -7.5) & (cloud.points[:, 2] > 1.0) & (cloud.points[:, 0] < 30)
     on_other_side = (cloud.points[:, 1] > 7.5) & (cloud.points[:, 2] > 1.0) & (cloud.points[:, 0] < 30)
-    assert float(on_other_side.float().mean()) > 0.1
+    assert float(on_other_side.float().mean()) > 0.08
     assert int(on_facade.sum()) < 0.05 * int(on_other_side.sum())
     assert float((cloud.points[:, 0] > 45).float().mean()) < 0.02  # nothing stands beyond the end wall
 

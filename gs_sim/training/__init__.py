@@ -1,0 +1,1 @@
+"""Learning the networks' weights on synthetic streets."""
