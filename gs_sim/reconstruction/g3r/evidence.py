@@ -7,14 +7,14 @@ from jaxtyping import Float32
 from torch import Tensor
 
 from gs_sim.reconstruction.g3r.lift import Lifted
-from gs_sim.reconstruction.g3r.state import COLOUR, GROUPS, NUM_EXPLICIT, NUM_LATENT, OFFSET, REACH, SCALE, TURN
+from gs_sim.reconstruction.g3r.state import COLOUR, GROUPS, NUM_EXPLICIT, OFFSET, REACH, SCALE, TURN
 
 MOMENTUM, CURVATURE_MEMORY = 0.7, 0.85
 """How much of the gradients and of the curvature of earlier steps is kept at each step."""
 DAMPING = 0.5
 """Curvature added to each row's own, as a share of the mean over all rows (Levenberg-Marquardt)."""
-NUM_EVIDENCE = 3 * NUM_EXPLICIT + 2 * len(GROUPS) + 1
-NUM_FEATURES = NUM_EVIDENCE + NUM_LATENT
+NUM_FEATURES = 3 * NUM_EXPLICIT + 2 * len(GROUPS) + 1
+"""Channels of `features_of`; the latent ones come on top."""
 
 
 @dataclass(frozen=True)

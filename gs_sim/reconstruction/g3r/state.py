@@ -1,7 +1,7 @@
 """3D neural Gaussians: what the learned refinement moves (G3R, section 3.1).
 
-A row has 14 explicit channels, which are a Gaussian before activation, and 32 latent ones. One linear layer and a tanh
-turn all 46 into a correction of the explicit ones, so that after the last step plain Gaussians remain.
+A row has 14 explicit channels, which are a Gaussian before activation, and latent ones (32 in the paper). One linear layer
+and a tanh turn them all into a correction of the explicit ones, so that after the last step plain Gaussians remain.
 """
 
 from dataclasses import dataclass, replace
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from gs_sim.reconstruction.trainable import Trainable
 
-NUM_EXPLICIT, NUM_LATENT = 14, 32
+NUM_EXPLICIT = 14
 OFFSET, SCALE, TURN, COLOUR, OPACITY = slice(0, 3), slice(3, 6), slice(6, 10), slice(10, 13), slice(13, 14)
 """Explicit channels: centre (from its anchor) and log scales, both in pixels of the nearest view, so that near and far rows
 look alike to a network; quaternion wxyz, base colour (zeroth harmonic), opacity logit."""
@@ -26,7 +26,7 @@ class NeuralGaussians:
     """n rows and where they belong. Updates make new ones; nothing is changed in place."""
 
     explicit: Float32[Tensor, "n 14"]
-    latent: Float32[Tensor, "n 32"]
+    latent: Float32[Tensor, "n l"]
     layout: Trainable
     """Anchors, pixel sizes and owners of the rows; its leaves are not read."""
 
@@ -35,25 +35,25 @@ class NeuralGaussians:
 
 
 class Decoder(nn.Module):
-    """46 channels to 14: explicit + reach * tanh(linear). It starts as the identity on the explicit ones."""
+    """All channels to 14: explicit + reach * tanh(linear). It starts as the identity on the explicit ones."""
 
     reach: Tensor
 
-    def __init__(self) -> None:
+    def __init__(self, num_latent: int) -> None:
         super().__init__()
-        self.linear = nn.Linear(NUM_EXPLICIT + NUM_LATENT, NUM_EXPLICIT)
+        self.linear = nn.Linear(NUM_EXPLICIT + num_latent, NUM_EXPLICIT)
         nn.init.zeros_(self.linear.weight)
         nn.init.zeros_(self.linear.bias)
         self.register_buffer("reach", torch.tensor(REACH), persistent=False)
 
     def forward(
-        self, explicit: Float32[Tensor, "n 14"], latent: Float32[Tensor, "n 32"]
+        self, explicit: Float32[Tensor, "n 14"], latent: Float32[Tensor, "n l"]
     ) -> Float32[Tensor, "n 14"]:
         """Decode the latent channels away."""
         return explicit + self.reach * torch.tanh(self.linear(torch.cat([explicit, latent], dim=1)))
 
 
-def neural_gaussians(layout: Trainable) -> NeuralGaussians:
+def neural_gaussians(layout: Trainable, num_latent: int) -> NeuralGaussians:
     """Rows of a laid-out scene with zero latent channels: decoded, they are the scene itself."""
     explicit = torch.cat(
         [
@@ -65,7 +65,7 @@ def neural_gaussians(layout: Trainable) -> NeuralGaussians:
         ],
         dim=1,
     ).detach()
-    return NeuralGaussians(explicit, explicit.new_zeros(len(explicit), NUM_LATENT), layout)
+    return NeuralGaussians(explicit, explicit.new_zeros(len(explicit), num_latent), layout)
 
 
 def plain_rows(explicit: Float32[Tensor, "n 14"], layout: Trainable) -> Trainable:

@@ -1,0 +1,166 @@
+"""G: state and evidence in, an update of every row out. One network each for background, actors and distant shell."""
+
+import math
+from dataclasses import dataclass
+from typing import Annotated
+
+import torch
+from jaxtyping import Float32, Int64
+from torch import Tensor, nn
+
+from gs_sim.config import Range, check_ranges
+from gs_sim.reconstruction.g3r.evidence import NUM_FEATURES, Evidence, features_of, newton_steps
+from gs_sim.reconstruction.g3r.sparse_grid import Voxelisation, voxelise
+from gs_sim.reconstruction.g3r.state import NUM_EXPLICIT, Decoder, NeuralGaussians
+from gs_sim.reconstruction.g3r.unet import DirectionCnn, DirectionGrid, SparseUNet, direction_grid
+from gs_sim.reconstruction.trainable import BACKGROUND, DISTANT, FIRST_ACTOR, Trainable
+
+NUM_TIME = 8
+"""Channels of the time embedding."""
+FIRST_RATE = 0.1
+"""Share of a Newton step that an untrained network takes: rows overlap, so the whole one would overshoot."""
+ACTOR_SPACING_CELLS = 256
+"""Voxels between two actors, so that they do not see each other."""
+
+
+@dataclass(frozen=True)
+class NetworkSettings:
+    """Sizes of the networks; weights fit only networks of the same sizes."""
+
+    num_latent: Annotated[int, Range(0, 256)] = 32
+    """Latent channels of each row; 0 leaves them out."""
+    width: Annotated[int, Range(4, 512)] = 32
+    """Channels of each row's own layers."""
+    unet_widths: tuple[int, ...] = (24, 32, 48)
+    """Channels of the UNet's levels, finest first; each level doubles the voxel size."""
+    voxel_m: Annotated[float, Range(0.01, 100)] = 0.5
+    """Finest voxel of the background."""
+    actor_voxel_m: Annotated[float, Range(0.01, 100)] = 0.25
+    """Finest voxel of actors."""
+    direction_deg: Annotated[float, Range(0.05, 30)] = 1.5
+    """Cells of the distant shell."""
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
+
+
+@dataclass(frozen=True)
+class Places:
+    """Which rows belong to which network, and where they lie."""
+
+    background: tuple[Int64[Tensor, "b"], Voxelisation] | None
+    actors: tuple[Int64[Tensor, "a"], Voxelisation] | None
+    distant: tuple[Int64[Tensor, "d"], DirectionGrid] | None
+
+
+@dataclass(frozen=True)
+class Update:
+    """What to add to each row, before the step size."""
+
+    explicit: Float32[Tensor, "n 14"]
+    latent: Float32[Tensor, "n l"]
+
+
+class RowNetwork(nn.Module):
+    """A layer for each row, what surrounds it, and a head for each row again.
+
+    Voxels are coarser than Gaussians, so rows keep features of their own beside those of their voxel.
+    """
+
+    def __init__(
+        self, context: SparseUNet | DirectionCnn, context_width: int, settings: NetworkSettings, generator: torch.Generator
+    ) -> None:
+        super().__init__()
+        width, num_latent = settings.width, settings.num_latent
+        self.embed = _linear(NUM_FEATURES + num_latent, width, generator)
+        self.time = _linear(NUM_TIME, width, generator)
+        self.context = context
+        self.hidden = _linear(width + context_width, width, generator)
+        self.out = _linear(width, 2 * NUM_EXPLICIT + num_latent, generator)
+        with torch.no_grad():  # an untrained network takes damped Newton steps; its latent channels are random features
+            self.out.weight[: 2 * NUM_EXPLICIT] = 0
+
+    def forward(
+        self, features: Float32[Tensor, "n f"], place: Voxelisation | DirectionGrid, time: Float32[Tensor, "e"]
+    ) -> Float32[Tensor, "n o"]:
+        """Gains and shifts of the Newton step (14 each), then the latent update."""
+        own = torch.relu(self.embed(features) + self.time(time))
+        around = self.context(own, place, time)
+        out: Tensor = self.out(torch.relu(self.hidden(torch.cat([own, around], dim=1))))
+        return out
+
+
+class G3RNetworks(nn.Module):
+    """The decoder and the three row networks; everything that is learned."""
+
+    def __init__(self, settings: NetworkSettings, generator: torch.Generator) -> None:
+        super().__init__()
+        self.settings = settings
+        self.decoder = Decoder(settings.num_latent)
+        self.log_rates = nn.Parameter(torch.full((3, NUM_EXPLICIT), math.log(FIRST_RATE)))
+        widths = settings.unet_widths
+        self.background = _with_unet(settings, generator)
+        self.actors = _with_unet(settings, generator)
+        cnn = DirectionCnn(settings.width, widths[0], NUM_TIME, generator)
+        self.distant = RowNetwork(cnn, widths[0], settings, generator)
+
+    def decode(self, state: NeuralGaussians) -> Float32[Tensor, "n 14"]:
+        """Plain channels of all rows."""
+        decoded: Tensor = self.decoder(state.explicit, state.latent)
+        return decoded
+
+    def forward(
+        self, state: NeuralGaussians, evidence: Evidence, places: Places, time: Float32[Tensor, "e"]
+    ) -> Update:
+        """G(S, grad S; t). Every channel is bounded by its reach; a row without evidence moves by its surroundings alone."""
+        steps = newton_steps(evidence)
+        features = torch.cat([features_of(state.explicit, evidence, steps), state.latent], dim=1)
+        explicit, latent = torch.zeros_like(state.explicit), torch.zeros_like(state.latent)
+        parts = ((self.background, places.background), (self.actors, places.actors), (self.distant, places.distant))
+        for (network, part), log_rates in zip(parts, self.log_rates, strict=True):
+            if part is None:
+                continue
+            rows, place = part
+            out = network(features[rows], place, time)
+            gains, shifts, moved = out.split([NUM_EXPLICIT, NUM_EXPLICIT, out.shape[1] - 2 * NUM_EXPLICIT], dim=1)
+            newton = (log_rates + 3 * torch.tanh(gains / 3)).exp() * steps[0][rows]
+            step = self.decoder.reach * torch.tanh(shifts - newton)
+            explicit = explicit.index_copy(0, rows, step)
+            latent = latent.index_copy(0, rows, torch.tanh(moved))
+        return Update(explicit, latent)
+
+
+def find_places(layout: Trainable, camera_centre: Float32[Tensor, "3"], settings: NetworkSettings) -> Places:
+    """Sort rows to their networks, voxelised where they start."""
+    segment, points = layout.segment, layout.anchors + layout.pixel_m[:, None] * layout.offsets_px.detach()
+    background = (segment == BACKGROUND).nonzero()[:, 0]
+    actors = (segment >= FIRST_ACTOR).nonzero()[:, 0]
+    distant = (segment == DISTANT).nonzero()[:, 0]
+    apart_m = ACTOR_SPACING_CELLS * settings.actor_voxel_m * (segment[actors] - FIRST_ACTOR)
+    alone = torch.nn.functional.pad(apart_m[:, None], (0, 2)) + points[actors]
+    return Places(
+        (background, voxelise(points[background], settings.voxel_m)) if len(background) else None,
+        (actors, voxelise(alone, settings.actor_voxel_m)) if len(actors) else None,
+        (distant, direction_grid(points[distant], camera_centre, settings.direction_deg)) if len(distant) else None,
+    )
+
+
+def time_embedding(step: int, num_steps: int, step_size: float) -> Float32[Tensor, "8"]:
+    """Where a step stands among all, as a network reads it."""
+    done = step / num_steps
+    angles = (math.pi * done, 2 * math.pi * done)
+    waves = [function(angle) for angle in angles for function in (math.sin, math.cos)]
+    return torch.tensor([done, step_size, 1 / (1 + step), math.log2(num_steps) / 5, *waves])
+
+
+def _with_unet(settings: NetworkSettings, generator: torch.Generator) -> RowNetwork:
+    unet = SparseUNet(settings.width, settings.unet_widths, NUM_TIME, generator)
+    return RowNetwork(unet, settings.unet_widths[0], settings, generator)
+
+
+def _linear(in_channels: int, out_channels: int, generator: torch.Generator) -> nn.Linear:
+    linear = nn.Linear(in_channels, out_channels)
+    with torch.no_grad():
+        linear.weight.normal_(0, in_channels**-0.5, generator=generator)
+        linear.bias.zero_()
+    return linear

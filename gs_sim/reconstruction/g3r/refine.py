@@ -1,0 +1,128 @@
+"""Refinement of a first scene in a few learned steps."""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import torch
+
+from gs_sim.config import Range, check_ranges
+from gs_sim.reconstruction.g3r.lift import render_rows, target_of
+from gs_sim.reconstruction.g3r.evidence import Evidence
+from gs_sim.reconstruction.g3r.networks import G3RNetworks, Update, find_places
+from gs_sim.reconstruction.g3r.schedule import step_sizes
+from gs_sim.reconstruction.g3r.state import NeuralGaussians, neural_gaussians, plain_rows
+from gs_sim.reconstruction.g3r.step import Moment, listen, move, propose
+from gs_sim.reconstruction.optimise import Step
+from gs_sim.reconstruction.trainable import scene_of, trainable_from
+from gs_sim.reconstruction.views import TrainingView
+from gs_sim.scene.scene import Scene
+
+RAISED = 1.01
+"""A step that multiplies a view's error by more than this is halved."""
+HALVINGS = 3
+"""After so many the step is not taken at all."""
+
+
+@dataclass(frozen=True)
+class G3RSettings:
+    """How many learned steps are taken and what each of them looks at."""
+
+    steps: Annotated[int, Range(1, 1000)] = 24
+    """T, the number of learned steps; 12 is the turbo setting."""
+    views_per_step: Annotated[int, Range(1, 1000)] = 2
+    """Source views rendered and back-propagated at each step; more is steadier and slower."""
+    curvature_every: Annotated[int, Range(1, 1000)] = 2
+    """Curvature is estimated at every n-th step."""
+    schedule: Literal["cosine", "constant"] = "cosine"
+    """How far the steps may go: gamma(t)."""
+    weights: str = ""
+    """A safetensors file of network weights; empty takes those that came with gs_sim."""
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
+
+
+class Refinement:
+    """The loop of learned steps. Iterate over `run`, then call `scene`."""
+
+    def __init__(
+        self,
+        scene: Scene,
+        views: Sequence[TrainingView],
+        networks: G3RNetworks,
+        settings: G3RSettings,
+        generator: torch.Generator,
+    ) -> None:
+        device = next(networks.parameters()).device
+        self._scene, self._views, self._networks, self._settings = scene, views, networks, settings
+        self._generator = generator
+        centres = torch.stack([view.world_from_camera[:3, 3] for view in views]).float()
+        layout = trainable_from(scene, centres, views[0].camera.fx, 0).to(device)
+        self._places = find_places(layout, centres.mean(dim=0).to(device), networks.settings)
+        self.state = neural_gaussians(layout, networks.settings.num_latent)
+        self._trust = 1.0
+        self.damped = 0
+        """Steps that were halved or left out because they raised the error of a source view."""
+
+    def run(self, clock: Callable[[], float], budget_s: float = 0.0) -> Iterator[Step]:
+        """Take the learned steps, or as many as the budget allows; yields after each."""
+        start_s = clock()
+        count = self._settings.steps
+        sizes = step_sizes(count) if self._settings.schedule == "cosine" else [1.0] * count
+        order: list[int] = []
+        evidence: Evidence | None = None
+        for number, size in enumerate(sizes):
+            views = [self._views[index] for index in self._next(order)]
+            with_curvature = number % self._settings.curvature_every == 0
+            evidence = listen(
+                self._networks,
+                self.state,
+                evidence,
+                (self._scene, views),
+                self._generator,
+                with_curvature=with_curvature,
+            )
+            with torch.no_grad():
+                update = propose(self._networks, self.state, evidence, self._places, Moment(number, count, size))
+                self._take(update, views[0], evidence.fresh.errors[0])
+            psnr_db = -10 * math.log10(max(1e-10, sum(evidence.fresh.errors) / len(views)))
+            done = (number + 1) / count
+            if budget_s > 0 and clock() - start_s >= budget_s:
+                done = 1.0
+            yield Step(number + 1, done, psnr_db, len(self.state), self.scene)
+            if done >= 1:
+                return
+
+    def scene(self) -> Scene:
+        """The scene as it stands: plain Gaussians, the latent channels decoded away."""
+        with torch.no_grad():
+            decoded = self._networks.decode(self.state)
+        return scene_of(plain_rows(decoded, self.state.layout), self._scene)
+
+    def _next(self, order: list[int]) -> list[int]:
+        """Indices of the next views; every view comes once before any comes again."""
+        chosen: list[int] = []
+        while len(chosen) < min(self._settings.views_per_step, len(self._views)):
+            if not order:
+                order.extend(torch.randperm(len(self._views), generator=self._generator).tolist())
+            chosen.append(order.pop())
+        return chosen
+
+    def _take(self, update: Update, view: TrainingView, error: float) -> None:
+        """Move, unless that makes a view worse: then go half as far, at last not at all."""
+        for _ in range(HALVINGS):
+            moved = move(self.state, update, self._trust)
+            if self._error(moved, view) <= RAISED * error:
+                self.state = moved
+                self._trust = min(1.0, 1.5 * self._trust)
+                return
+            self._trust *= 0.5
+            self.damped += 1
+
+    def _error(self, state: NeuralGaussians, view: TrainingView) -> float:
+        """Mean squared error of a view."""
+        decoded = self._networks.decode(state)
+        residual = render_rows(decoded, state.layout, self._scene, view).colour - target_of(view, decoded.device)
+        return float(residual.square().mean())

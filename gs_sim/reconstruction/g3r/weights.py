@@ -1,0 +1,81 @@
+"""Network weights on disk: safetensors, with the sizes of the networks in the metadata."""
+
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from gs_sim.config import override
+from gs_sim.errors import GsSimError, StorageError
+from gs_sim.reconstruction.g3r.networks import G3RNetworks, NetworkSettings
+
+FORMAT = "gs_sim.g3r.1"
+
+
+def save_networks(networks: G3RNetworks, path: Path, facts: dict[str, str] | None = None) -> None:
+    """Write the weights whole or not at all.
+
+    Args:
+        networks: their parameters are saved as float32.
+        path: a `.safetensors` file; replaced if it exists.
+        facts: further metadata, such as where the weights come from.
+
+    Raises:
+        StorageError: the file cannot be written.
+    """
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in networks.state_dict().items()}
+    metadata = {**(facts or {}), "format": FORMAT, "settings": json.dumps(asdict(networks.settings))}
+    fresh = path.with_name(f"{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_file(tensors, fresh, metadata=metadata)
+        os.replace(fresh, path)
+    except (OSError, SafetensorError) as error:
+        fresh.unlink(missing_ok=True)
+        raise StorageError(f"the weights cannot be written to {path}: {error}") from None
+
+
+def load_networks(path: Path) -> G3RNetworks:
+    """Read networks, ready to refine.
+
+    Raises:
+        StorageError: there is no such file, it is damaged, or not made of finite weights of the sizes it names.
+    """
+    if not path.is_file():
+        raise StorageError(f"there are no weights at {path}; give a safetensors file made by `gs-sim train g3r`")
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # not a dict
+    except (OSError, SafetensorError) as error:
+        raise StorageError(f"{path} is no readable safetensors file: {error}") from None
+    if metadata.get("format") != FORMAT:
+        raise StorageError(f"{path} holds no G3R weights: its format is {metadata.get('format')!r}, not {FORMAT!r}")
+    try:
+        settings = override(NetworkSettings(), json.loads(metadata["settings"]), str(path))
+    except (KeyError, ValueError, GsSimError) as error:
+        raise StorageError(f"{path} does not say its networks' sizes: {error}") from None
+    networks = G3RNetworks(settings, torch.Generator().manual_seed(0))
+    _check_tensors(networks.state_dict(), tensors, path)
+    networks.load_state_dict(tensors)
+    return networks.eval().requires_grad_(False)
+
+
+def _check_tensors(wanted: dict[str, Tensor], found: dict[str, Tensor], path: Path) -> None:
+    missing, unknown = sorted(wanted.keys() - found.keys()), sorted(found.keys() - wanted.keys())
+    if missing or unknown:
+        raise StorageError(
+            f"{path} does not fit the networks it names: missing {', '.join(missing) or 'nothing'}, "
+            f"unknown {', '.join(unknown) or 'nothing'}"
+        )
+    for name, tensor in found.items():
+        if tensor.shape != wanted[name].shape:
+            expected, got = tuple(wanted[name].shape), tuple(tensor.shape)
+            raise StorageError(f"{path}: '{name}' must have shape {expected}, got {got}")
+        if not bool(tensor.isfinite().all()):
+            raise StorageError(f"{path}: '{name}' has weights that are not finite numbers")

@@ -1,0 +1,98 @@
+"""Train a network from settings into a folder, going on where an earlier run stopped."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from gs_sim.errors import StorageError
+from gs_sim.reconstruction.g3r.networks import G3RNetworks
+from gs_sim.reconstruction.g3r.weights import save_networks
+from gs_sim.training.group import ProcessGroup
+from gs_sim.training.lesson_pool import Cache, LessonPool
+from gs_sim.training.train_g3r import IterationResult, TrainG3RSettings, draw_iteration, learn_lesson
+from gs_sim.training.trainer import Curves, Trainer
+
+WEIGHTS = "weights.safetensors"
+
+
+@dataclass(frozen=True)
+class TrainingRun:
+    """Where a training runs and who hears of it."""
+
+    folder: Path
+    """Checkpoint, curves and weights."""
+    lessons: Path
+    """Cache of drawn streets."""
+    device: str
+    num_workers: int
+    """Processes that draw streets."""
+    save_every: int
+    """Iterations between two checkpoints."""
+    on_iteration: Callable[[IterationResult], None]
+    should_stop: Callable[[], bool] = lambda: False
+
+
+def train_g3r(settings: TrainG3RSettings, run: TrainingRun) -> Path:
+    """Train until all iterations are done; gives the file of averaged weights.
+
+    Raises:
+        StorageError: something cannot be written, or the folder belongs to another network.
+    """
+    try:
+        run.folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(f"{run.folder} cannot be made: {error}") from None
+    seeds = [settings.first_street + index for index in range(settings.streets)]
+    with ProcessGroup() as group:
+        first = torch.Generator().manual_seed(settings.seed)
+        networks = G3RNetworks(settings.networks, first).to(group.device(run.device))
+        trainer = Trainer(networks, settings.learning_rate, settings.averaging, group)
+        trainer.resume(run.folder)
+        workers = run.num_workers if group.rank == 0 else 0
+        with LessonPool(Cache(run.lessons, settings.lessons), seeds, workers) as pool:
+            _iterate(trainer, networks, settings, run, group, pool)
+    return run.folder / WEIGHTS
+
+
+def _iterate(
+    trainer: Trainer,
+    networks: G3RNetworks,
+    settings: TrainG3RSettings,
+    run: TrainingRun,
+    group: ProcessGroup,
+    pool: LessonPool,
+) -> None:
+    curves = Curves(run.folder, IterationResult) if group.rank == 0 else None
+    while trainer.iteration < settings.iterations and not run.should_stop():
+        iteration = trainer.iteration
+        drawn, _ = draw_iteration(settings, iteration)
+        _, place = draw_iteration(settings, iteration * group.size + group.rank)
+        generator = torch.Generator().manual_seed(settings.seed * 7919 + iteration * group.size + group.rank)
+        done = iteration / settings.iterations
+        lesson = pool.lesson(settings.first_street + place)
+        loss, start_db, end_db = learn_lesson(
+            networks, lesson, drawn, settings, generator, lambda done=done: trainer.update(done)
+        )
+        trainer.iteration += 1
+        if curves is not None:
+            result = IterationResult(iteration, loss, start_db, end_db, drawn.num_steps)
+            curves.add(result)
+            run.on_iteration(result)
+            if trainer.iteration % run.save_every == 0 or trainer.iteration == settings.iterations:
+                _save(trainer, networks, settings, run)
+    if curves is not None:
+        _save(trainer, networks, settings, run)
+
+
+def _save(trainer: Trainer, networks: G3RNetworks, settings: TrainG3RSettings, run: TrainingRun) -> None:
+    trainer.save(run.folder)
+    averaged = G3RNetworks(networks.settings, torch.Generator().manual_seed(0))
+    averaged.load_state_dict(trainer.averaged, strict=False)
+    facts = {
+        "trained_on": f"synthetic streets {settings.first_street} to {settings.first_street + settings.streets - 1}",
+        "iterations": str(trainer.iteration),
+        "seed": str(settings.seed),
+    }
+    save_networks(averaged, run.folder / WEIGHTS, facts)

@@ -1,0 +1,181 @@
+"""Learning G3R's networks: refine synthetic streets and judge every step on views the network never saw (G3R, 3.4)."""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+import torch
+from jaxtyping import Float32
+from torch import Tensor
+
+from gs_sim.config import Range, check_ranges
+from gs_sim.reconstruction.g3r.evidence import Evidence
+from gs_sim.reconstruction.g3r.lift import render_rows, target_of
+from gs_sim.reconstruction.g3r.networks import G3RNetworks, NetworkSettings, find_places
+from gs_sim.reconstruction.g3r.schedule import step_sizes
+from gs_sim.reconstruction.g3r.state import SCALE, NeuralGaussians, neural_gaussians
+from gs_sim.reconstruction.g3r.step import Moment, listen, move, propose
+from gs_sim.reconstruction.losses import ssim_loss
+from gs_sim.reconstruction.trainable import trainable_from
+from gs_sim.reconstruction.views import TrainingView
+from gs_sim.sensing.holdout import is_ground_truth_camera
+from gs_sim.training.lesson import Lesson, LessonSettings
+
+
+@dataclass(frozen=True)
+class TrainG3RSettings:
+    """How the networks learn."""
+
+    iterations: Annotated[int, Range(1, 10_000_000)] = 400
+    """Streets refined from their first scene, one after the other, each with all its steps."""
+    streets: Annotated[int, Range(1, 1_000_000)] = 48
+    """Different streets; they come again in another order after that."""
+    first_street: Annotated[int, Range(0, 2**62)] = 100_000
+    """Seed of the first street; the others follow. Benchmarks use seeds far below."""
+    seed: int = 0
+    """Of first weights and of every random choice."""
+    steps: tuple[int, ...] = (12, 24)
+    """Numbers of steps T that are trained for; each iteration draws one of them."""
+    views_per_step: tuple[int, ...] = (2, 3)
+    """Source views of each step; each iteration draws one of these."""
+    curvature_every: Annotated[int, Range(1, 1000)] = 2
+    """Curvature is estimated at every n-th step."""
+    schedule: Literal["cosine", "constant"] = "cosine"
+    """How far the steps may go."""
+    unroll: Annotated[int, Range(1, 1000)] = 2
+    """Steps through which a loss is followed back before the weights move."""
+    learn_from_novel: bool = True
+    """Whether views that the network is not fed judge it; otherwise only source views do."""
+    learning_rate: Annotated[float, Range(0, 1)] = 1e-3
+    """Adam's step at first; it falls along a cosine to a fiftieth."""
+    ssim_weight: Annotated[float, Range(0, 10)] = 0.3
+    """Weight of 1 - SSIM, in place of LPIPS, whose weights are not free to ship."""
+    flat_weight: Annotated[float, Range(0, 10)] = 0.01
+    """Weight of the thinnest axis beyond half a pixel."""
+    averaging: Annotated[float, Range(0, 1)] = 0.995
+    """How slowly the averaged weights follow, which are those that are kept."""
+    networks: NetworkSettings = field(default_factory=NetworkSettings)
+    lessons: LessonSettings = field(default_factory=LessonSettings)
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
+
+
+@dataclass(frozen=True)
+class IterationResult:
+    """How one iteration went."""
+
+    iteration: int
+    loss: float
+    start_psnr_db: float
+    """Of judging views after the first step."""
+    end_psnr_db: float
+    """Of judging views after the last step."""
+    num_steps: int
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What an iteration draws beside its street."""
+
+    num_steps: int
+    views_per_step: int
+
+
+def draw_iteration(settings: TrainG3RSettings, iteration: int) -> tuple[Drawn, int]:
+    """Number of steps, views of each, and the street's place in the list; alike in every process."""
+    generator = torch.Generator().manual_seed(settings.seed * 1_000_003 + 2 * iteration)
+    steps = settings.steps[int(torch.randint(len(settings.steps), (), generator=generator))]
+    views = settings.views_per_step[int(torch.randint(len(settings.views_per_step), (), generator=generator))]
+    epoch, place = divmod(iteration, settings.streets)
+    if epoch == 0:
+        return Drawn(steps, views), place
+    shuffle = torch.Generator().manual_seed(settings.seed * 1_000_003 + 2 * epoch + 1)
+    return Drawn(steps, views), int(torch.randperm(settings.streets, generator=shuffle)[place])
+
+
+def learn_lesson(
+    networks: G3RNetworks,
+    lesson: Lesson,
+    drawn: Drawn,
+    settings: TrainG3RSettings,
+    generator: torch.Generator,
+    update_weights: Callable[[], None],
+) -> tuple[float, float, float]:
+    """Refine one street and learn on the way; gives the mean loss, and the judges' PSNR after the first and last step.
+
+    `update_weights` is called with gradients in place, after every `unroll` steps.
+    """
+    device = next(networks.parameters()).device
+    centres = torch.stack([view.world_from_camera[:3, 3] for view in lesson.source]).float()
+    layout = trainable_from(lesson.scene, centres, lesson.source[0].camera.fx, 0).to(device)
+    places = find_places(layout, centres.mean(dim=0).to(device), networks.settings)
+    state = neural_gaussians(layout, networks.settings.num_latent)
+    count = drawn.num_steps
+    sizes = step_sizes(count) if settings.schedule == "cosine" else [1.0] * count
+    feed, judge = _endless(lesson.source, generator), _judges(lesson, settings, generator)
+    evidence: Evidence | None = None
+    pending: list[Tensor] = []
+    losses, psnr = [], []
+    for number, size in enumerate(sizes):
+        views = [next(feed) for _ in range(drawn.views_per_step)]
+        with_curvature = number % settings.curvature_every == 0
+        evidence = listen(
+            networks, state, evidence, (lesson.scene, views), generator, with_curvature=with_curvature
+        )
+        state = move(state, propose(networks, state, evidence, places, Moment(number, count, size)))
+        loss, psnr_db = _judged(networks, state, lesson, next(judge), settings)
+        pending.append(loss)
+        losses.append(float(loss.detach()))
+        psnr.append(psnr_db)
+        if len(pending) == settings.unroll or number + 1 == count:
+            (sum(pending) / len(pending)).backward()  # type: ignore[union-attr]  # never empty
+            update_weights()
+            pending = []
+            state = NeuralGaussians(state.explicit.detach(), state.latent.detach(), state.layout)
+    return sum(losses) / count, psnr[0], psnr[-1]
+
+
+def _judged(
+    networks: G3RNetworks,
+    state: NeuralGaussians,
+    lesson: Lesson,
+    views: Sequence[TrainingView],
+    settings: TrainG3RSettings,
+) -> tuple[Float32[Tensor, ""], float]:
+    """Loss of a state on some views, and their mean PSNR.
+
+    The squared error enters by its logarithm: late steps and easy streets weigh as much as early and hard ones.
+    """
+    decoded = networks.decode(state)
+    total, psnr_db = decoded.new_zeros(()), 0.0
+    for view in views:
+        colour, target = render_rows(decoded, state.layout, lesson.scene, view).colour, target_of(view, decoded.device)
+        error = (colour - target).square().mean()
+        total = total + (error + 1e-4).log() + settings.ssim_weight * ssim_loss(colour, target)
+        psnr_db -= 10 * math.log10(max(1e-10, float(error.detach()))) / len(views)
+    thinnest_px = decoded[:, SCALE].amin(dim=1).exp()
+    return total / len(views) + settings.flat_weight * (thinnest_px - 0.5).clamp(min=0).mean(), psnr_db
+
+
+def _judges(
+    lesson: Lesson, settings: TrainG3RSettings, generator: torch.Generator
+) -> Iterator[tuple[TrainingView, ...]]:
+    """For each step one view of the path, one from beside it where there is any, and one source view."""
+    source = _endless(lesson.source, generator)
+    if not settings.learn_from_novel:
+        while True:
+            yield next(source), next(source), next(source)
+    ahead = [view for view in lesson.novel if not is_ground_truth_camera(view.camera_name)]
+    beside = [view for view in lesson.novel if is_ground_truth_camera(view.camera_name)]
+    others = [_endless(views, generator) for views in (ahead, beside) if views]
+    while True:
+        yield (*(next(other) for other in others), next(source))
+
+
+def _endless(views: Sequence[TrainingView], generator: torch.Generator) -> Iterator[TrainingView]:
+    """Every view once before any comes again, in ever new order."""
+    while True:
+        for index in torch.randperm(len(views), generator=generator).tolist():
+            yield views[index]
