@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Literal
 
 import torch
@@ -19,6 +19,7 @@ from gs_sim.reconstruction.g3r.step import Moment, listen, move, propose
 from gs_sim.reconstruction.losses import ssim_loss
 from gs_sim.reconstruction.trainable import trainable_from
 from gs_sim.reconstruction.views import TrainingView
+from gs_sim.scene.scene import Scene
 from gs_sim.sensing.holdout import is_ground_truth_camera
 from gs_sim.training.lesson import Lesson, LessonSettings
 
@@ -35,7 +36,7 @@ class TrainG3RSettings:
     """Seed of the first street; the others follow. Benchmarks use seeds far below."""
     seed: int = 0
     """Of first weights and of every random choice."""
-    steps: tuple[int, ...] = (12, 24)
+    steps: tuple[int, ...] = (4, 8, 12, 12, 24)
     """Numbers of steps T that are trained for; each iteration draws one of them."""
     views_per_step: tuple[int, ...] = (2, 3)
     """Source views of each step; each iteration draws one of these."""
@@ -43,6 +44,10 @@ class TrainG3RSettings:
     """Curvature is estimated at every n-th step."""
     schedule: Literal["cosine", "constant"] = "cosine"
     """How far the steps may go."""
+    thinned: Annotated[float, Range(0, 1)] = 0.5
+    """Share of iterations whose first scene loses a part of its background."""
+    thinnest: Annotated[float, Range(0.01, 1)] = 0.3
+    """Least share of the background that is left then."""
     unroll: Annotated[int, Range(1, 1000)] = 2
     """Steps through which a loss is followed back before the weights move."""
     learn_from_novel: bool = True
@@ -109,7 +114,8 @@ def learn_lesson(
     """
     device = next(networks.parameters()).device
     centres = torch.stack([view.world_from_camera[:3, 3] for view in lesson.source]).float()
-    layout = trainable_from(lesson.scene, centres, lesson.source[0].camera.fx, 0).to(device)
+    scene = _thinned(lesson.scene, settings, generator)
+    layout = trainable_from(scene, centres, lesson.source[0].camera.fx, 0).to(device)
     places = find_places(layout, centres.mean(dim=0).to(device), networks.settings)
     state = neural_gaussians(layout, networks.settings.num_latent)
     count = drawn.num_steps
@@ -172,6 +178,15 @@ def _judges(
     others = [_endless(views, generator) for views in (ahead, beside) if views]
     while True:
         yield (*(next(other) for other in others), next(source))
+
+
+def _thinned(scene: Scene, settings: TrainG3RSettings, generator: torch.Generator) -> Scene:
+    """Sometimes a scene with fewer background Gaussians, as a sparser LiDAR would have given."""
+    chance, kept = torch.rand(2, generator=generator).tolist()
+    if chance >= settings.thinned:
+        return scene
+    share = settings.thinnest + (1 - settings.thinnest) * kept
+    return replace(scene, background=scene.background.select(torch.rand(len(scene.background), generator=generator) < share))
 
 
 def _endless(views: Sequence[TrainingView], generator: torch.Generator) -> Iterator[TrainingView]:

@@ -19,6 +19,8 @@ NUM_TIME = 8
 """Channels of the time embedding."""
 FIRST_RATE = 0.1
 """Share of a Newton step that an untrained network takes: rows overlap, so the whole one would overshoot."""
+LATENT_REACH = 0.25
+"""How far one step moves a latent channel at most."""
 ACTOR_SPACING_CELLS = 256
 """Voxels between two actors, so that they do not see each other."""
 
@@ -121,12 +123,12 @@ class G3RNetworks(nn.Module):
             if part is None:
                 continue
             rows, place = part
-            out = network(features[rows], place, time)
+            out = network(features.index_select(0, rows), place, time)
             gains, shifts, moved = out.split([NUM_EXPLICIT, NUM_EXPLICIT, out.shape[1] - 2 * NUM_EXPLICIT], dim=1)
-            newton = (log_rates + 3 * torch.tanh(gains / 3)).exp() * steps[0][rows]
+            newton = (log_rates + 3 * torch.tanh(gains / 3)).exp() * steps[0].index_select(0, rows)
             step = self.decoder.reach * torch.tanh(shifts - newton)
             explicit = explicit.index_copy(0, rows, step)
-            latent = latent.index_copy(0, rows, torch.tanh(moved))
+            latent = latent.index_copy(0, rows, LATENT_REACH * torch.tanh(moved))
         return Update(explicit, latent)
 
 

@@ -3,6 +3,7 @@
 Voxels are sorted by one whole number each, so neighbours are found by binary search: torch alone, on any device.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -24,11 +25,23 @@ CENTRE = 13
 
 
 @dataclass(frozen=True)
-class Pairs:
-    """Which voxels a kernel entry connects: row `source` of the input adds to row `target` of the output."""
+class KernelMap:
+    """Which voxels a kernel connects, entry after entry: row `source` of the input adds to row `target` of the output."""
 
     source: Int64[Tensor, "p"]
     target: Int64[Tensor, "p"]
+    counts: tuple[int, ...]
+    """How many of the pairs belong to each entry of the kernel."""
+
+    def reverse(self) -> "KernelMap":
+        """The same pairs from output to input."""
+        return KernelMap(self.target, self.source, self.counts)
+
+
+def kernel_map(pairs: Sequence[tuple[Tensor, Tensor]]) -> KernelMap:
+    """Join the rows (source, target) of all entries, one-dimensional and of any number."""
+    sources, targets = zip(*pairs, strict=True)
+    return KernelMap(torch.cat(sources), torch.cat(targets), tuple(len(source) for source in sources))
 
 
 @dataclass(frozen=True)
@@ -47,12 +60,12 @@ class SparseGrid:
         return keys_of(self.cells)
 
     @cached_property
-    def neighbours(self) -> tuple[Pairs, ...]:
-        """For each entry of a 3x3x3 kernel, the pairs of voxels it connects (centre included)."""
+    def neighbours(self) -> KernelMap:
+        """What a 3x3x3 kernel connects, its centre included."""
         forward = [self._pairs(offset) for offset in OFFSETS[:CENTRE]]
         everyone = torch.arange(len(self), device=self.cells.device)
-        backward = [Pairs(pairs.target, pairs.source) for pairs in reversed(forward)]
-        return (*forward, Pairs(everyone, everyone), *backward)
+        backward = [(target, source) for source, target in reversed(forward)]
+        return kernel_map([*forward, (everyone, everyone), *backward])
 
     @cached_property
     def coarser(self) -> "Coarsening":
@@ -62,23 +75,23 @@ class SparseGrid:
         inside = []
         for index in range(8):
             children = (corner == index).nonzero()[:, 0]
-            inside.append(Pairs(children, parent_of[children]))
-        return Coarsening(SparseGrid(parents), tuple(inside))
+            inside.append((children, parent_of[children]))
+        return Coarsening(SparseGrid(parents), kernel_map(inside))
 
-    def _pairs(self, offset: tuple[int, int, int]) -> Pairs:
-        """Voxels whose neighbour at an offset is occupied: that neighbour is the source."""
+    def _pairs(self, offset: tuple[int, int, int]) -> tuple[Int64[Tensor, "q"], Int64[Tensor, "q"]]:
+        """Source and target of the voxels whose neighbour at an offset is occupied: that neighbour is the source."""
         wanted = self.keys + sum(step * stride for step, stride in zip(offset, STRIDES, strict=True))
         found = torch.searchsorted(self.keys, wanted).clamp(max=len(self) - 1)
         target = (self.keys[found] == wanted).nonzero()[:, 0]
-        return Pairs(found[target], target)
+        return found[target], target
 
 
 @dataclass(frozen=True)
 class Coarsening:
-    """A coarser grid, and the pairs (fine, coarse) for each of the eight corners of a coarse voxel."""
+    """A coarser grid, and what connects the fine one to it: an entry for each of the eight corners of a coarse voxel."""
 
     grid: SparseGrid
-    corners: tuple[Pairs, ...]
+    corners: KernelMap
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ class SparseUNet(nn.Module):
             fine = grids[index]
             upper = torch.relu(self.up[index](x, fine.coarser, fine))
             x = levels[index] + torch.relu(self.decode[index](torch.cat([upper, levels[index]], dim=1), fine))
-        return x[voxels.voxel_of]
+        return x.index_select(0, voxels.voxel_of)
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class DirectionCnn(nn.Module):
         x = torch.relu(_around(image, self.stem) + self.time(time)[:, None, None])
         for first, second in self.blocks:
             x = x + torch.relu(_around(torch.relu(_around(x, first)), second))
-        return x[0].flatten(1).T[grid.cell_of]
+        return x[0].flatten(1).T.index_select(0, grid.cell_of)
 
 
 def _conv(in_channels: int, out_channels: int, generator: torch.Generator) -> nn.Conv2d:
