@@ -24,8 +24,8 @@ PARAMETERS = {
     "scene": ("scene", str),
     "exit_when_done": ("exit_when_done", bool),
     "method": ("reconstruct.method", str),
-    "steps": ("reconstruct.optimise.steps", int),
-    "budget_s": ("reconstruct.optimise.budget_s", float),
+    "steps": ("reconstruct.{method}.steps", int),
+    "budget_s": ("reconstruct.{method}.budget_s", float),
     "width": ("reconstruct.width_px", int),
     "device": ("reconstruct.device", str),
     "fixed_frame": ("fixed_frame", str),
@@ -56,7 +56,7 @@ def generate_launch_description() -> LaunchDescription:
             DeclareLaunchArgument(
                 "method",
                 default_value="",
-                description="How the scene is refined, optimise or g3r",
+                description="How the scene is refined, optimise or g3r; steps and budget_s are those of the method given here",
             ),
             DeclareLaunchArgument(
                 "steps",
@@ -119,8 +119,9 @@ def generate_launch_description() -> LaunchDescription:
 
 
 def _reconstructor(context: LaunchContext) -> list[Node]:
+    method = LaunchConfiguration("method").perform(context) or "optimise"
     given = {
-        parameter: ParameterValue(LaunchConfiguration(argument), value_type=kind)
+        parameter.format(method=method): ParameterValue(LaunchConfiguration(argument), value_type=kind)
         for argument, (parameter, kind) in PARAMETERS.items()
         if LaunchConfiguration(argument).perform(context)
     }

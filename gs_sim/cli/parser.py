@@ -154,9 +154,18 @@ def _declare_actor(commands: "Commands") -> None:
 
 
 def _declare_train(commands: "Commands") -> None:
-    parser = _command(commands, "train", "Learn a network's weights (not built yet).")
-    parser.add_argument("network", choices=("g3r", "ggrt", "pixelgaussian", "agg"))
-    parser.add_argument("rest", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    parser = _command(commands, "train", "Learn a network's weights on synthetic streets; goes on where it stopped.")
+    parser.add_argument("network", choices=("g3r", "ggrt", "pixelgaussian", "agg"), help="only g3r is built yet")
+    parser.add_argument("-o", "--output", type=Path, metavar="DIR", required=True, help="checkpoint, curves, weights")
+    parser.add_argument("--iterations", type=values.positive, metavar="N", help="streets refined, one after the other")
+    parser.add_argument(
+        "--lessons", type=Path, metavar="DIR", help="where drawn streets are kept; default: DIR/lessons"
+    )
+    parser.add_argument("--workers", type=values.positive, metavar="N", default=1, help="processes that draw streets")
+    parser.add_argument("--save-every", type=values.positive, metavar="N", default=10, help="iterations per checkpoint")
+    parser.add_argument("--config", type=Path, metavar="YAML", help="more settings; options on the command line win")
+    parser.add_argument("--seed", type=int, help="fixes all randomness")
+    _add_device(parser)
 
 
 def _declare_bench(commands: "Commands") -> None:

@@ -32,6 +32,7 @@ def _settings(arguments: argparse.Namespace) -> ReconstructBagSettings:
     settings = ReconstructBagSettings()
     if arguments.config is not None:
         settings = load_config(arguments.config, settings)
+    method = arguments.method or settings.method
     values: dict[str, object] = {
         "cameras": arguments.cameras,
         "width_px": arguments.width,
@@ -44,9 +45,9 @@ def _settings(arguments: argparse.Namespace) -> ReconstructBagSettings:
         "init": arguments.init,
     }
     if arguments.steps is not None:
-        values["optimise"] = {"steps": arguments.steps, "budget_s": 0.0}
+        values[method] = {"steps": arguments.steps, "budget_s": 0.0}
     if arguments.budget_s is not None:
-        values["optimise"] = {"budget_s": arguments.budget_s}
+        values[method] = {"budget_s": arguments.budget_s}
     chosen = {name: value for name, value in values.items() if value is not None}
     return override(settings, chosen, where="command line")
 

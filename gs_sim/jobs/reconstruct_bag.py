@@ -22,8 +22,6 @@ from gs_sim.sources.bag_settings import BagSettings
 class ReconstructBagSettings(ReconstructionSettings):
     """Everything about a reconstruction, and how to read the bag."""
 
-    method: Literal["optimise", "g3r"] = "optimise"
-    """How the first scene is refined."""
     poses: Literal["bag", "lidar", "ggrt"] = "bag"
     """Where the path of the vehicle comes from: the bag's own, LiDAR odometry, or the images alone."""
     init: Literal["lidar", "pixelgaussian", "lidar+pixelgaussian"] = "lidar"
@@ -81,8 +79,6 @@ def refuse_unbuilt(settings: ReconstructBagSettings) -> None:
     Raises:
         MissingFeatureError: there is such a value.
     """
-    if settings.method == "g3r":
-        raise MissingFeatureError("method g3r is not built yet; use method optimise")
     if settings.poses == "ggrt":
         raise MissingFeatureError("poses ggrt is not built yet; use poses lidar for a bag without poses")
     if settings.init != "lidar":

@@ -1,8 +1,9 @@
 """Recording in, Scene out: the table of contents of reconstruction."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import Annotated, Literal, Protocol
 
 import torch
 
@@ -10,9 +11,12 @@ from gs_sim.config import Range, check_ranges
 from gs_sim.errors import ConfigError, MissingFeatureError
 from gs_sim.reconstruction.cloud import with_lidar_depth
 from gs_sim.reconstruction.correct_path import PathSettings, correct_path
+from gs_sim.reconstruction.g3r.networks import G3RNetworks
+from gs_sim.reconstruction.g3r.refine import G3RSettings, Refinement
+from gs_sim.reconstruction.g3r.weights import load_networks, shipped_weights
 from gs_sim.reconstruction.initialise import InitialiseSettings, initialise
-from gs_sim.reconstruction.optimise import Optimisation, OptimiseSettings
-from gs_sim.reconstruction.views import choose_cameras, load_training_views
+from gs_sim.reconstruction.optimise import Optimisation, OptimiseSettings, Step
+from gs_sim.reconstruction.views import TrainingView, choose_cameras, load_training_views
 from gs_sim.scene.scene import Scene
 from gs_sim.sensing.recording import Recording
 
@@ -22,8 +26,10 @@ CHECKPOINTS = 60
 
 @dataclass(frozen=True)
 class ReconstructionSettings:
-    """What is reconstructed and how; the ten settings a user may want to know."""
+    """What is reconstructed and how; the settings a user may want to know."""
 
+    method: Literal["optimise", "g3r"] = "optimise"
+    """How the first scene is refined: optimised step by step, or moved by learned steps."""
     cameras: tuple[str, ...] = ()
     """Camera names; empty takes all but ground-truth ones (`off_*`)."""
     width_px: Annotated[int, Range(0, 100_000)] = 0
@@ -33,12 +39,13 @@ class ReconstructionSettings:
     max_gaussians: Annotated[int, Range(1000, 100_000_000)] = 400_000
     """Upper bound on Gaussians; more is sharper, slower and larger."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    """Where to optimise; auto takes a CUDA device if there is one."""
+    """Where to compute; auto takes a CUDA device if there is one."""
     seed: int = 0
     """Of every random choice; equal seeds and inputs give equal scenes on the CPU."""
     path: PathSettings = field(default_factory=PathSettings)
     initialise: InitialiseSettings = field(default_factory=InitialiseSettings)
     optimise: OptimiseSettings = field(default_factory=OptimiseSettings)
+    g3r: G3RSettings = field(default_factory=G3RSettings)
 
     def __post_init__(self) -> None:
         check_ranges(self)
@@ -68,7 +75,7 @@ class Hooks:
     """Seconds, monotonic."""
     progress: Callable[[Progress], None] = lambda progress: None
     should_stop: Callable[[], bool] = lambda: False
-    """Asked between steps; True ends the optimisation with the scene as it stands."""
+    """Asked between steps; True ends the refining with the scene as it stands."""
 
 
 @dataclass(frozen=True)
@@ -100,13 +107,16 @@ class Reconstruction:
 
 
 def reconstruct(recording: Recording, settings: ReconstructionSettings, hooks: Hooks) -> Reconstruction:
-    """Turn a recording into a scene: correct the path, read views, initialise from LiDAR and stereo, optimise.
+    """Turn a recording into a scene: correct the path, read views, initialise from LiDAR and stereo, refine.
 
     Raises:
         InputError: too few frames, no camera, or nothing to start from.
         MissingFeatureError: the device is not there.
+        StorageError: the networks' weights cannot be read.
     """
     device = choose_device(settings.device)
+    if settings.method == "g3r":
+        _networks(settings, device)  # find out now that there are none
     start_s = hooks.clock()
     hooks.progress(Progress("register sweeps", 0, 1))
     recording, path = correct_path(recording, settings.path)
@@ -120,11 +130,10 @@ def reconstruct(recording: Recording, settings: ReconstructionSettings, hooks: H
         hooks.progress(Progress("initialise", done, count))
 
     first = initialise(recording, views, settings.max_gaussians, settings.initialise, on_view)
-    generator = torch.Generator().manual_seed(settings.seed)
-    optimisation = Optimisation(first, views, settings.optimise, generator, device)
+    loop = _loop(first, views, settings, device)
     refine_s = hooks.clock()
-    checkpoints, was_interrupted = _run(optimisation, settings, hooks)
-    scene = optimisation.scene()
+    checkpoints, was_interrupted = _run(loop, settings, hooks)
+    scene = loop.scene()
     return Reconstruction(
         scene=scene,
         cameras=cameras,
@@ -140,16 +149,34 @@ def reconstruct(recording: Recording, settings: ReconstructionSettings, hooks: H
     )
 
 
-def _run(
-    optimisation: Optimisation, settings: ReconstructionSettings, hooks: Hooks
-) -> tuple[tuple[Checkpoint, ...], bool]:
+class _Loop(Protocol):
+    """What refines a scene, step by step."""
+
+    def run(self, max_gaussians: int, clock: Callable[[], float]) -> Iterator[Step]: ...
+
+    def scene(self) -> Scene: ...
+
+
+def _loop(first: Scene, views: Sequence[TrainingView], settings: ReconstructionSettings, device: torch.device) -> _Loop:
+    generator = torch.Generator().manual_seed(settings.seed)
+    if settings.method == "g3r":
+        return Refinement(first, views, _networks(settings, device), settings.g3r, generator)
+    return Optimisation(first, views, settings.optimise, generator, device)
+
+
+def _networks(settings: ReconstructionSettings, device: torch.device) -> G3RNetworks:
+    weights = Path(settings.g3r.weights) if settings.g3r.weights else shipped_weights()
+    return load_networks(weights).to(device)
+
+
+def _run(loop: _Loop, settings: ReconstructionSettings, hooks: Hooks) -> tuple[tuple[Checkpoint, ...], bool]:
     """Drive the loop, report on it, and stop when asked to."""
     start_s, checkpoints, last = hooks.clock(), [], -1.0
     if hooks.should_stop():
         return (), True
-    for step in optimisation.run(settings.max_gaussians, hooks.clock):
+    for step in loop.run(settings.max_gaussians, hooks.clock):
         expected = round(step.number / max(step.fraction_done, 1e-6))
-        hooks.progress(Progress("optimise", step.number, expected, step.psnr_db, step.num_gaussians, step.snapshot))
+        hooks.progress(Progress("refine", step.number, expected, step.psnr_db, step.num_gaussians, step.snapshot))
         is_stopping = hooks.should_stop()
         if step.fraction_done - last >= 1 / CHECKPOINTS or step.fraction_done >= 1 or is_stopping:
             last = step.fraction_done

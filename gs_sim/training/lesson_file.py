@@ -24,7 +24,9 @@ def save_lesson(lesson: Lesson, folder: Path) -> None:
     save_scene(lesson.scene, folder / "scene")
     tensors: dict[str, Tensor] = {}
     facts = []
-    for number, (is_novel, view) in enumerate([*((False, v) for v in lesson.source), *((True, v) for v in lesson.novel)]):
+    for number, (is_novel, view) in enumerate(
+        [*((False, v) for v in lesson.source), *((True, v) for v in lesson.novel)]
+    ):
         tensors[f"rgb.{number}"] = view.rgb.contiguous()
         tensors[f"world_from_camera.{number}"] = view.world_from_camera.contiguous()
         camera = {key: value for key, value in asdict(view.camera).items() if key not in ("lens", "coefficients")}

@@ -44,7 +44,9 @@ class Cache:
                 fresh.write_text(mine)
                 fresh.replace(note)
             if note.read_text() != mine:
-                raise StorageError(f"the lessons in {self.folder} were drawn with other settings; choose another folder")
+                raise StorageError(
+                    f"the lessons in {self.folder} were drawn with other settings; choose another folder"
+                )
         except OSError as error:
             raise StorageError(f"lessons cannot be kept in {self.folder}: {error}") from None
 

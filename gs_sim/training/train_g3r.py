@@ -15,7 +15,7 @@ from gs_sim.reconstruction.g3r.lift import render_rows, target_of
 from gs_sim.reconstruction.g3r.networks import G3RNetworks, NetworkSettings, find_places
 from gs_sim.reconstruction.g3r.schedule import step_sizes
 from gs_sim.reconstruction.g3r.state import SCALE, NeuralGaussians, neural_gaussians
-from gs_sim.reconstruction.g3r.step import Moment, listen, move, propose
+from gs_sim.reconstruction.g3r.step import Check, Moment, listen, move, propose, settle
 from gs_sim.reconstruction.losses import ssim_loss
 from gs_sim.reconstruction.trainable import trainable_from
 from gs_sim.reconstruction.views import TrainingView
@@ -123,15 +123,14 @@ def learn_lesson(
     feed, judge = _endless(lesson.source, generator), _judges(lesson, settings, generator)
     evidence: Evidence | None = None
     pending: list[Tensor] = []
-    losses, psnr = [], []
+    losses, psnr, trust = [], [], 1.0
     for number, size in enumerate(sizes):
         views = [next(feed) for _ in range(drawn.views_per_step)]
         with_curvature = number % settings.curvature_every == 0
-        evidence = listen(
-            networks, state, evidence, (lesson.scene, views), generator, with_curvature=with_curvature
-        )
-        state = move(state, propose(networks, state, evidence, places, Moment(number, count, size)))
-        loss, psnr_db = _judged(networks, state, lesson, next(judge), settings)
+        evidence = listen(networks, state, evidence, (scene, views), generator, with_curvature=with_curvature)
+        update = propose(networks, state, evidence, places, Moment(number, count, size))
+        loss, psnr_db = _judged(networks, move(state, update), scene, next(judge), settings)
+        state, trust = settle(networks, state, update, Check(scene, views[0], evidence.fresh.errors[0]), trust)
         pending.append(loss)
         losses.append(float(loss.detach()))
         psnr.append(psnr_db)
@@ -146,7 +145,7 @@ def learn_lesson(
 def _judged(
     networks: G3RNetworks,
     state: NeuralGaussians,
-    lesson: Lesson,
+    scene: Scene,
     views: Sequence[TrainingView],
     settings: TrainG3RSettings,
 ) -> tuple[Float32[Tensor, ""], float]:
@@ -157,7 +156,7 @@ def _judged(
     decoded = networks.decode(state)
     total, psnr_db = decoded.new_zeros(()), 0.0
     for view in views:
-        colour, target = render_rows(decoded, state.layout, lesson.scene, view).colour, target_of(view, decoded.device)
+        colour, target = render_rows(decoded, state.layout, scene, view).colour, target_of(view, decoded.device)
         error = (colour - target).square().mean()
         total = total + (error + 1e-4).log() + settings.ssim_weight * ssim_loss(colour, target)
         psnr_db -= 10 * math.log10(max(1e-10, float(error.detach()))) / len(views)
@@ -186,7 +185,9 @@ def _thinned(scene: Scene, settings: TrainG3RSettings, generator: torch.Generato
     if chance >= settings.thinned:
         return scene
     share = settings.thinnest + (1 - settings.thinnest) * kept
-    return replace(scene, background=scene.background.select(torch.rand(len(scene.background), generator=generator) < share))
+    return replace(
+        scene, background=scene.background.select(torch.rand(len(scene.background), generator=generator) < share)
+    )
 
 
 def _endless(views: Sequence[TrainingView], generator: torch.Generator) -> Iterator[TrainingView]:

@@ -89,7 +89,9 @@ class Trainer:
                 for name, p in zip(self._names, self._parameters, strict=True):
                     self._restore(name, p, file.get_tensor)
         except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
-            raise StorageError(f"{path} is no checkpoint of this network ({error}); train into another folder") from None
+            raise StorageError(
+                f"{path} is no checkpoint of this network ({error}); train into another folder"
+            ) from None
         return True
 
     def _restore(self, name: str, p: nn.Parameter, read: Callable[[str], Tensor]) -> None:

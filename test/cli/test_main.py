@@ -63,13 +63,11 @@ def test_a_wrong_option_is_refused_in_one_sentence(
 @pytest.mark.parametrize(
     "argv",
     [
-        ("reconstruct", "bag", "-o", "scene", "--method", "g3r"),
         ("reconstruct", "bag", "-o", "scene", "--poses", "ggrt"),
         ("reconstruct", "bag", "-o", "scene", "--init", "pixelgaussian"),
         ("reconstruct", "bag", "-o", "scene", "--init", "lidar+pixelgaussian"),
         ("actor", "from-image", "car.png", "-o", "car.ply"),
-        ("train", "g3r", "--anything", "7"),
-        ("train", "agg"),
+        ("train", "agg", "-o", "folder"),
     ],
 )
 def test_what_is_announced_but_not_built_is_refused_not_ignored(

@@ -94,14 +94,18 @@ def settings_from_goal(goal: Any, settings: ReconstructBagSettings) -> Reconstru
     Raises:
         ConfigError: a key is unknown, or a value has the wrong type or is out of bounds.
     """
+    weights = settings.g3r.weights
     settings = override(settings, mapping_from_yaml(goal.config_yaml), where="config_yaml")
+    if settings.g3r.weights != weights:
+        raise ConfigError("config_yaml: g3r.weights names a file; set it as a parameter of the node, not in a goal")
     values: dict[str, Any] = {}
     if goal.method:
         values["method"] = goal.method
+    method = goal.method or settings.method  # also the name of that method's settings
     if goal.steps:
-        values["optimise"] = {"steps": goal.steps, "budget_s": 0.0}
+        values[method] = {"steps": goal.steps, "budget_s": 0.0}
     if goal.budget_s != 0 or math.isnan(goal.budget_s):
-        values["optimise"] = values.get("optimise", {}) | {"budget_s": goal.budget_s}
+        values[method] = values.get(method, {}) | {"budget_s": goal.budget_s}
     topics: dict[str, Any] = {}
     if goal.image_topics and tuple(goal.image_topics) != settings.bag.image_topics:
         # calibration was named for other images: it is looked for beside these

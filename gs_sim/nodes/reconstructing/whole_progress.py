@@ -13,7 +13,7 @@ SHARES = {
     "register sweeps": 0.05,
     "read images": 0.04,
     "initialise": 0.30,
-    "optimise": 0.50,
+    "refine": 0.50,
     "save": 0.02,
     "evaluate": 0.03,
 }
@@ -51,7 +51,7 @@ class WholeProgress:
             self._stage_start_s = now_s
         done = min(1.0, progress.step / max(progress.num_steps, 1))
         elapsed_s = now_s - self._stage_start_s
-        is_known = progress.stage == "optimise" and done >= MIN_FRACTION
+        is_known = progress.stage == "refine" and done >= MIN_FRACTION
         self.standing = Standing(
             stage=progress.stage,
             fraction=max(self.standing.fraction, self._fraction(progress.stage, done)),

@@ -46,11 +46,13 @@ def newton_steps(evidence: Evidence) -> tuple[Float32[Tensor, "n 14"], Float32[T
     seen = (curvature > 0).float()
     mean = (curvature * seen).sum(dim=0) / seen.sum(dim=0).clamp(min=1)
     scale = (curvature + DAMPING * mean).clamp(min=1e-12) * curvature.new_tensor(REACH)
-    return evidence.fresh.gradient / scale, (1 - MOMENTUM) * evidence.gradient / scale
+    return evidence.fresh.gradient / scale, evidence.gradient / scale
 
 
 def features_of(
-    explicit: Float32[Tensor, "n 14"], evidence: Evidence, steps: tuple[Float32[Tensor, "n 14"], Float32[Tensor, "n 14"]]
+    explicit: Float32[Tensor, "n 14"],
+    evidence: Evidence,
+    steps: tuple[Float32[Tensor, "n 14"], Float32[Tensor, "n 14"]],
 ) -> Float32[Tensor, "n f"]:
     """State and evidence as a network reads them; every channel is of the order of one."""
     fresh, smooth = steps
@@ -61,7 +63,7 @@ def features_of(
         [
             explicit * explicit.new_tensor(_EXPLICIT_UNITS),
             _squash(fresh),
-            _squash(smooth),
+            _squash((1 - MOMENTUM) * smooth),
             0.5 * torch.log10(curvature / mean + 1e-4),
             agreement.clamp(0, 1),
             evidence.fresh.seen[:, None],

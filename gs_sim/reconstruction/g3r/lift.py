@@ -13,7 +13,6 @@ import torch
 from jaxtyping import Float32, Float64
 from torch import Tensor
 
-from gs_sim.geometry.pose import inverse
 from gs_sim.reconstruction.g3r.state import GROUPS, OPACITY, plain_rows
 from gs_sim.reconstruction.trainable import Trainable, gaussians_of, place_moving
 from gs_sim.reconstruction.views import TrainingView, rasterizer_views

@@ -70,7 +70,11 @@ class RowNetwork(nn.Module):
     """
 
     def __init__(
-        self, context: SparseUNet | DirectionCnn, context_width: int, settings: NetworkSettings, generator: torch.Generator
+        self,
+        context: SparseUNet | DirectionCnn,
+        context_width: int,
+        settings: NetworkSettings,
+        generator: torch.Generator,
     ) -> None:
         super().__init__()
         width, num_latent = settings.width, settings.num_latent
@@ -78,14 +82,14 @@ class RowNetwork(nn.Module):
         self.time = _linear(NUM_TIME, width, generator)
         self.context = context
         self.hidden = _linear(width + context_width, width, generator)
-        self.out = _linear(width, 2 * NUM_EXPLICIT + num_latent, generator)
+        self.out = _linear(width, 3 * NUM_EXPLICIT + num_latent, generator)
         with torch.no_grad():  # an untrained network takes damped Newton steps; its latent channels are random features
-            self.out.weight[: 2 * NUM_EXPLICIT] = 0
+            self.out.weight[: 3 * NUM_EXPLICIT] = 0
 
     def forward(
         self, features: Float32[Tensor, "n f"], place: Voxelisation | DirectionGrid, time: Float32[Tensor, "e"]
     ) -> Float32[Tensor, "n o"]:
-        """Gains and shifts of the Newton step (14 each), then the latent update."""
+        """Gains of the fresh and of the smooth Newton step and shifts (14 each), then the latent update."""
         own = torch.relu(self.embed(features) + self.time(time))
         around = self.context(own, place, time)
         out: Tensor = self.out(torch.relu(self.hidden(torch.cat([own, around], dim=1))))
@@ -111,12 +115,10 @@ class G3RNetworks(nn.Module):
         decoded: Tensor = self.decoder(state.explicit, state.latent)
         return decoded
 
-    def forward(
-        self, state: NeuralGaussians, evidence: Evidence, places: Places, time: Float32[Tensor, "e"]
-    ) -> Update:
+    def forward(self, state: NeuralGaussians, evidence: Evidence, places: Places, time: Float32[Tensor, "e"]) -> Update:
         """G(S, grad S; t). Every channel is bounded by its reach; a row without evidence moves by its surroundings alone."""
-        steps = newton_steps(evidence)
-        features = torch.cat([features_of(state.explicit, evidence, steps), state.latent], dim=1)
+        fresh, smooth = newton_steps(evidence)
+        features = torch.cat([features_of(state.explicit, evidence, (fresh, smooth)), state.latent], dim=1)
         explicit, latent = torch.zeros_like(state.explicit), torch.zeros_like(state.latent)
         parts = ((self.background, places.background), (self.actors, places.actors), (self.distant, places.distant))
         for (network, part), log_rates in zip(parts, self.log_rates, strict=True):
@@ -124,9 +126,10 @@ class G3RNetworks(nn.Module):
                 continue
             rows, place = part
             out = network(features.index_select(0, rows), place, time)
-            gains, shifts, moved = out.split([NUM_EXPLICIT, NUM_EXPLICIT, out.shape[1] - 2 * NUM_EXPLICIT], dim=1)
-            newton = (log_rates + 3 * torch.tanh(gains / 3)).exp() * steps[0].index_select(0, rows)
-            step = self.decoder.reach * torch.tanh(shifts - newton)
+            gains, momenta, shifts, moved = out.split([*3 * (NUM_EXPLICIT,), out.shape[1] - 3 * NUM_EXPLICIT], dim=1)
+            newton = (3 * torch.tanh(gains / 3)).exp() * fresh.index_select(0, rows)
+            newton = newton + torch.tanh(momenta) * smooth.index_select(0, rows)
+            step = self.decoder.reach * torch.tanh(shifts - log_rates.exp() * newton)
             explicit = explicit.index_copy(0, rows, step)
             latent = latent.index_copy(0, rows, LATENT_REACH * torch.tanh(moved))
         return Update(explicit, latent)

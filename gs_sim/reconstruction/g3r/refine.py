@@ -8,21 +8,15 @@ from typing import Annotated, Literal
 import torch
 
 from gs_sim.config import Range, check_ranges
-from gs_sim.reconstruction.g3r.lift import render_rows, target_of
 from gs_sim.reconstruction.g3r.evidence import Evidence
-from gs_sim.reconstruction.g3r.networks import G3RNetworks, Update, find_places
+from gs_sim.reconstruction.g3r.networks import G3RNetworks, find_places
 from gs_sim.reconstruction.g3r.schedule import step_sizes
-from gs_sim.reconstruction.g3r.state import NeuralGaussians, neural_gaussians, plain_rows
-from gs_sim.reconstruction.g3r.step import Moment, listen, move, propose
+from gs_sim.reconstruction.g3r.state import neural_gaussians, plain_rows
+from gs_sim.reconstruction.g3r.step import Check, Moment, listen, propose, settle
 from gs_sim.reconstruction.optimise import Step
 from gs_sim.reconstruction.trainable import scene_of, trainable_from
 from gs_sim.reconstruction.views import TrainingView
 from gs_sim.scene.scene import Scene
-
-RAISED = 1.01
-"""A step that multiplies a view's error by more than this is halved."""
-HALVINGS = 3
-"""After so many the step is not taken at all."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +33,8 @@ class G3RSettings:
     """How far the steps may go: gamma(t)."""
     weights: str = ""
     """A safetensors file of network weights; empty takes those that came with gs_sim."""
+    budget_s: Annotated[float, Range(0, 1_000_000)] = 0.0
+    """Wall time in seconds after which no further step is begun; 0 lets `steps` decide."""
 
     def __post_init__(self) -> None:
         check_ranges(self)
@@ -64,11 +60,12 @@ class Refinement:
         self.state = neural_gaussians(layout, networks.settings.num_latent)
         self._trust = 1.0
         self.damped = 0
-        """Steps that were halved or left out because they raised the error of a source view."""
+        """Steps that went less far, or nowhere, because they raised the error of a source view."""
 
-    def run(self, clock: Callable[[], float], budget_s: float = 0.0) -> Iterator[Step]:
-        """Take the learned steps, or as many as the budget allows; yields after each."""
-        start_s = clock()
+    def run(self, max_gaussians: int, clock: Callable[[], float]) -> Iterator[Step]:
+        """Take the learned steps, or as many as the budget allows; yields after each. None adds Gaussians."""
+        del max_gaussians  # the first scene keeps to it already
+        start_s, budget_s = clock(), self._settings.budget_s
         count = self._settings.steps
         sizes = step_sizes(count) if self._settings.schedule == "cosine" else [1.0] * count
         order: list[int] = []
@@ -86,7 +83,10 @@ class Refinement:
             )
             with torch.no_grad():
                 update = propose(self._networks, self.state, evidence, self._places, Moment(number, count, size))
-                self._take(update, views[0], evidence.fresh.errors[0])
+                check = Check(self._scene, views[0], evidence.fresh.errors[0])
+                trust = self._trust
+                self.state, self._trust = settle(self._networks, self.state, update, check, trust)
+                self.damped += self._trust < trust
             psnr_db = -10 * math.log10(max(1e-10, sum(evidence.fresh.errors) / len(views)))
             done = (number + 1) / count
             if budget_s > 0 and clock() - start_s >= budget_s:
@@ -109,20 +109,3 @@ class Refinement:
                 order.extend(torch.randperm(len(self._views), generator=self._generator).tolist())
             chosen.append(order.pop())
         return chosen
-
-    def _take(self, update: Update, view: TrainingView, error: float) -> None:
-        """Move, unless that makes a view worse: then go half as far, at last not at all."""
-        for _ in range(HALVINGS):
-            moved = move(self.state, update, self._trust)
-            if self._error(moved, view) <= RAISED * error:
-                self.state = moved
-                self._trust = min(1.0, 1.5 * self._trust)
-                return
-            self._trust *= 0.5
-            self.damped += 1
-
-    def _error(self, state: NeuralGaussians, view: TrainingView) -> float:
-        """Mean squared error of a view."""
-        decoded = self._networks.decode(state)
-        residual = render_rows(decoded, state.layout, self._scene, view).colour - target_of(view, decoded.device)
-        return float(residual.square().mean())

@@ -46,9 +46,7 @@ class Decoder(nn.Module):
         nn.init.zeros_(self.linear.bias)
         self.register_buffer("reach", torch.tensor(REACH), persistent=False)
 
-    def forward(
-        self, explicit: Float32[Tensor, "n 14"], latent: Float32[Tensor, "n l"]
-    ) -> Float32[Tensor, "n 14"]:
+    def forward(self, explicit: Float32[Tensor, "n 14"], latent: Float32[Tensor, "n l"]) -> Float32[Tensor, "n 14"]:
         """Decode the latent channels away."""
         return explicit + self.reach * torch.tanh(self.linear(torch.cat([explicit, latent], dim=1)))
 

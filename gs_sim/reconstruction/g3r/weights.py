@@ -10,11 +10,27 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+import gs_sim
 from gs_sim.config import override
 from gs_sim.errors import GsSimError, StorageError
 from gs_sim.reconstruction.g3r.networks import G3RNetworks, NetworkSettings
 
 FORMAT = "gs_sim.g3r.1"
+SHIPPED = Path("g3r") / "weights.safetensors"
+
+
+def shipped_weights() -> Path:
+    """The weights that came with gs_sim: in `models/` of a checkout, or where an installation shares its files.
+
+    Raises:
+        StorageError: neither has them.
+    """
+    package = Path(gs_sim.__file__).resolve().parent
+    folders = (package.parent / "models", package.parents[3] / "share" / "gs_sim" / "models")
+    for folder in folders:
+        if (folder / SHIPPED).is_file():
+            return folder / SHIPPED
+    raise StorageError(f"this installation of gs_sim has no G3R weights (looked in {folders[0]} and {folders[1]})")
 
 
 def save_networks(networks: G3RNetworks, path: Path, facts: dict[str, str] | None = None) -> None:
