@@ -117,6 +117,27 @@ def reconstruct(recording: Recording, settings: ReconstructionSettings, hooks: H
     device = choose_device(settings.device)
     if settings.method == "g3r":
         _networks(settings, device)  # find out now that there are none
+    return refine(prepare(recording, settings, hooks), settings, hooks)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """All that comes before refining, which every method starts from."""
+
+    first: Scene
+    views: tuple[TrainingView, ...]
+    cameras: tuple[str, ...]
+    path: str
+    """Which path was used: as logged, or corrected by LiDAR."""
+    seconds: float
+
+
+def prepare(recording: Recording, settings: ReconstructionSettings, hooks: Hooks) -> Prepared:
+    """Correct the path, read views, and make the first scene.
+
+    Raises:
+        InputError: too few frames, no camera, or nothing to start from.
+    """
     start_s = hooks.clock()
     hooks.progress(Progress("register sweeps", 0, 1))
     recording, path = correct_path(recording, settings.path)
@@ -130,19 +151,30 @@ def reconstruct(recording: Recording, settings: ReconstructionSettings, hooks: H
         hooks.progress(Progress("initialise", done, count))
 
     first = initialise(recording, views, settings.max_gaussians, settings.initialise, on_view)
-    loop = _loop(first, views, settings, device)
+    return Prepared(first, views, cameras, path, hooks.clock() - start_s)
+
+
+def refine(prepared: Prepared, settings: ReconstructionSettings, hooks: Hooks) -> Reconstruction:
+    """Refine a first scene by the chosen method.
+
+    Raises:
+        MissingFeatureError: the device is not there.
+        StorageError: the networks' weights cannot be read.
+    """
+    device = choose_device(settings.device)
+    loop = _loop(prepared.first, prepared.views, settings, device)
     refine_s = hooks.clock()
     checkpoints, was_interrupted = _run(loop, settings, hooks)
     scene = loop.scene()
     return Reconstruction(
         scene=scene,
-        cameras=cameras,
+        cameras=prepared.cameras,
         device=device.type,
-        path=path,
-        num_views=len(views),
+        path=prepared.path,
+        num_views=len(prepared.views),
         num_gaussians=count_gaussians(scene),
         steps=checkpoints[-1].step if checkpoints else 0,
-        seconds_initialise=refine_s - start_s,
+        seconds_initialise=prepared.seconds,
         seconds_refine=hooks.clock() - refine_s,
         was_interrupted=was_interrupted,
         checkpoints=checkpoints,

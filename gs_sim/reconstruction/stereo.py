@@ -148,8 +148,8 @@ def _box(images: Float32[Tensor, "d h w"], size: int) -> Float32[Tensor, "d h w"
 
 def _window_sum(image: NDArray[np.float32], size: int) -> NDArray[np.float32]:
     """OpenCV's running sums: their cost does not grow with the window."""
-    total: NDArray[np.float32] = cv2.boxFilter(image, -1, (size, size), normalize=False, borderType=cv2.BORDER_CONSTANT)
-    return total
+    border = cv2.BORDER_CONSTANT
+    return np.asarray(cv2.boxFilter(image, -1, (size, size), normalize=False, borderType=border), np.float32)
 
 
 def _correlation(reference: Float32[Tensor, "1 h w"], warped: Float32[Tensor, "d h w"]) -> Float32[Tensor, "d h w"]:

@@ -36,4 +36,4 @@ class ProcessGroup:
         for gradient in gradients:
             if gradient is not None:
                 dist.all_reduce(gradient)
-                gradient /= self.size
+                gradient.div_(self.size)

@@ -1,5 +1,6 @@
 """Lessons as training asks for them: from the cache, or drawn by worker processes ahead of time."""
 
+import contextlib
 import multiprocessing
 import os
 import time
@@ -91,7 +92,5 @@ def _draw_all(cache: Cache, seeds: Sequence[int]) -> None:
     """Draw lessons one after the other on one core; a street that cannot be drawn is left to whoever asks for it."""
     torch.set_num_threads(1)
     for seed in seeds:
-        try:
+        with contextlib.suppress(GsSimError):
             save_lesson(draw_lesson(seed, cache.settings), cache.folder_of(seed))
-        except GsSimError:
-            continue

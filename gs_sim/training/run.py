@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -72,9 +73,8 @@ def _iterate(
         generator = torch.Generator().manual_seed(settings.seed * 7919 + iteration * group.size + group.rank)
         done = iteration / settings.iterations
         lesson = pool.lesson(settings.first_street + place)
-        loss, start_db, end_db = learn_lesson(
-            networks, lesson, drawn, settings, generator, lambda done=done: trainer.update(done)
-        )
+        update = partial(trainer.update, done)
+        loss, start_db, end_db = learn_lesson(networks, lesson, drawn, settings, generator, update)
         trainer.iteration += 1
         if curves is not None:
             result = IterationResult(iteration, loss, start_db, end_db, drawn.num_steps)

@@ -1,10 +1,10 @@
 """The training loop around one network: checkpoints, curves, several processes. Ends and resumes at any iteration."""
 
 import csv
-import os
-from collections.abc import Callable
-from dataclasses import asdict
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, fields
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -69,7 +69,7 @@ class Trainer:
         fresh = path.with_name(f"{path.name}.part")
         try:
             save_file({name: tensor.cpu().contiguous() for name, tensor in tensors.items()}, fresh, metadata=facts)
-            os.replace(fresh, path)
+            fresh.replace(path)
         except (OSError, SafetensorError) as error:
             raise StorageError(f"the checkpoint cannot be written to {path}: {error}") from None
 
@@ -107,7 +107,7 @@ class Curves:
     """What became of each iteration: a CSV file, and TensorBoard where it is installed."""
 
     def __init__(self, folder: Path, row_type: type) -> None:
-        self._columns = list(row_type.__dataclass_fields__)
+        self._columns = [field.name for field in fields(row_type)]
         self._path = folder / CURVES
         self._board = _board(folder)
         if not self._path.exists():
@@ -126,7 +126,7 @@ class Curves:
             for name, value in values.items():
                 self._board.add_scalar(name, value, values["iteration"])
 
-    def _append(self, cells: list[object]) -> None:
+    def _append(self, cells: Sequence[object]) -> None:
         try:
             with self._path.open("a", newline="") as file:
                 csv.writer(file).writerow(cells)
@@ -134,7 +134,7 @@ class Curves:
             raise StorageError(f"the curves cannot be written to {self._path}: {error}") from None
 
 
-def _board(folder: Path):  # type: ignore[no-untyped-def]  # SummaryWriter, if there is one
+def _board(folder: Path) -> Any:  # a SummaryWriter, if TensorBoard is installed
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:

@@ -1,5 +1,6 @@
 """What surrounds each row: a sparse 3D UNet over voxels, and for the distant shell a CNN over directions."""
 
+import itertools
 from dataclasses import dataclass
 
 import torch
@@ -16,7 +17,7 @@ class SparseUNet(nn.Module):
     def __init__(self, channels: int, widths: tuple[int, ...], num_time: int, generator: torch.Generator) -> None:
         super().__init__()
         self.stem = SubmanifoldConv(channels, widths[0], generator)
-        pairs = list(zip(widths[:-1], widths[1:], strict=True))
+        pairs = list(itertools.pairwise(widths))
         self.down = nn.ModuleList(DownConv(fine, coarse, generator) for fine, coarse in pairs)
         self.encode = nn.ModuleList(SubmanifoldConv(coarse, coarse, generator) for _, coarse in pairs)
         self.time = nn.Linear(num_time, widths[-1])
@@ -39,7 +40,8 @@ class SparseUNet(nn.Module):
             fine = grids[index]
             upper = torch.relu(self.up[index](x, fine.coarser, fine))
             x = levels[index] + torch.relu(self.decode[index](torch.cat([upper, levels[index]], dim=1), fine))
-        return x.index_select(0, voxels.voxel_of)
+        found: Tensor = x.index_select(0, voxels.voxel_of)
+        return found
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ class DirectionCnn(nn.Module):
         self.stem = _conv(channels + 1, width, generator)
         self.time = nn.Linear(num_time, width)
         self.blocks = nn.ModuleList(
-            nn.ModuleList((_conv(width, width, generator), _conv(width, width, generator))) for _ in range(2)
+            nn.Sequential(_conv(width, width, generator), _conv(width, width, generator)) for _ in range(2)
         )
 
     def forward(
@@ -84,20 +86,21 @@ class DirectionCnn(nn.Module):
         image = torch.cat([total / count.clamp(min=1), (count > 0).to(features)], dim=1)
         image = image.T.reshape(1, -1, grid.rows, grid.columns)
         x = torch.relu(_around(image, self.stem) + self.time(time)[:, None, None])
-        for first, second in self.blocks:
+        for block in self.blocks:
+            first, second = block.children()
             x = x + torch.relu(_around(torch.relu(_around(x, first)), second))
         return x[0].flatten(1).T.index_select(0, grid.cell_of)
 
 
 def _conv(in_channels: int, out_channels: int, generator: torch.Generator) -> nn.Conv2d:
     conv = nn.Conv2d(in_channels, out_channels, 3)
-    with torch.no_grad():
-        nn.init.kaiming_normal_(conv.weight, nonlinearity="relu", generator=generator)
-        conv.bias.zero_()
+    nn.init.kaiming_normal_(conv.weight, nonlinearity="relu", generator=generator)
+    conv.bias = nn.Parameter(torch.zeros(out_channels))
     return conv
 
 
-def _around(image: Float[Tensor, "1 c h w"], conv: nn.Conv2d) -> Float[Tensor, "1 d h w"]:
+def _around(image: Float[Tensor, "1 c h w"], conv: nn.Module) -> Float[Tensor, "1 d h w"]:
     """Convolve with columns that close around the horizon and rows that end in zeros."""
     padded = torch.nn.functional.pad(image, (1, 1, 0, 0), mode="circular")
-    return conv(torch.nn.functional.pad(padded, (0, 0, 1, 1)))
+    output: Tensor = conv(torch.nn.functional.pad(padded, (0, 0, 1, 1)))
+    return output

@@ -1,7 +1,6 @@
 """Network weights on disk: safetensors, with the sizes of the networks in the metadata."""
 
 import json
-import os
 from dataclasses import asdict
 from pathlib import Path
 
@@ -50,7 +49,7 @@ def save_networks(networks: G3RNetworks, path: Path, facts: dict[str, str] | Non
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         save_file(tensors, fresh, metadata=metadata)
-        os.replace(fresh, path)
+        fresh.replace(path)
     except (OSError, SafetensorError) as error:
         fresh.unlink(missing_ok=True)
         raise StorageError(f"the weights cannot be written to {path}: {error}") from None
