@@ -1,55 +1,157 @@
-"""`gs-sim bench reconstruct`: held-out PSNR over time of each method."""
+"""`gs-sim bench reconstruct`: held-out PSNR over time of each method, from the same first scene."""
 
 import argparse
-import tempfile
-from dataclasses import asdict, replace
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from gs_sim.benchmark.reconstruct import QualityAt, run_reconstruct_benchmark, with_budget
+from gs_sim.benchmark.curve_plot import curve_plot
+from gs_sim.benchmark.degraded import VARIANTS
+from gs_sim.benchmark.drives import StreetDrives
+from gs_sim.benchmark.reconstruct import (
+    Outcome,
+    beside_at,
+    first_outcome,
+    g3r_trials,
+    mean_outcome,
+    optimise_trials,
+    prepare_drive,
+    run_trial,
+)
 from gs_sim.cli.terminal import say, warn
+from gs_sim.evaluation.chart import Series
 from gs_sim.jobs.hardware import choose_device, describe_hardware, peak_memory_mb
 from gs_sim.reconstruction.reconstruct import ReconstructionSettings
+from gs_sim.sensing.recording import Recording
 from gs_sim.sources.bag import open_bag
 from gs_sim.sources.bag_settings import BagSettings
-from gs_sim.sources.street.settings import StreetSettings
-from gs_sim.sources.street.street import draw_street
-from gs_sim.sources.street.write_bag import write_street_bag
-
-STREET = StreetSettings(seed=7, duration_s=4.0, width_px=480, height_px=270, num_cameras=1, displaced_every=0)
-"""The default drive: short, one camera, the same on every machine."""
 
 
 def measure(arguments: argparse.Namespace) -> dict[str, object]:
-    """Measure on the given bag, or on a street drawn for the occasion."""
-    if arguments.bag is not None:
-        return _measure_bag(arguments, arguments.bag)
-    with tempfile.TemporaryDirectory(prefix="gs_sim_bench_") as folder:
-        bag = Path(folder) / "street"
-        warn(f"drawing a street of {STREET.duration_s:g} s with seed {STREET.seed} ...")
-        write_street_bag(draw_street(replace(STREET, device=choose_device(arguments.device))), bag)
-        return _measure_bag(arguments, bag)
-
-
-def _measure_bag(arguments: argparse.Namespace, bag: Path) -> dict[str, object]:
+    """Measure on the given bag, or on unseen streets drawn for the occasion."""
     device = choose_device(arguments.device)
     settings = ReconstructionSettings(
         width_px=arguments.width or 0, holdout=arguments.holdout, seed=arguments.seed, device=device
     )
     k = arguments.holdout
-    say(f"bag {bag.name}, {describe_hardware(device)}, seed {arguments.seed}, held out: index % {k} == {k // 2}")
-    say(
-        f"{'method':<10}{'seconds':>9}{'step':>8}{'PSNR dB':>9}{'SSIM':>8}{'actors dB':>11}{'depth m':>9}{'Gaussians':>11}"
-    )
+    say(f"{describe_hardware(device)}, seed {arguments.seed}, held out: index % {k} == {k // 2}")
+    facts = [_measure_drive(arguments, settings, drive) for drive in _drives(arguments, device)]
+    means = {}
+    for variant in dict.fromkeys(measured.variant for measured in facts):
+        mine = [measured.outcomes for measured in facts if measured.variant == variant]
+        means[variant] = [mean_outcome(rows) for rows in zip(*mine, strict=True)]
+        if len(mine) > 1:
+            say(f"\nmean of {len(mine)} drives, {variant}")
+            _print_table(means[variant])
+        _print_verdict(means[variant])
+    if arguments.plot is not None:
+        arguments.plot.write_text(_plot(means["clean"]), encoding="utf-8")
+    return {
+        "drives": [asdict(measured) for measured in facts],
+        "mean": {variant: [asdict(mean) for mean in rows] for variant, rows in means.items()},
+        "peak_memory_mb": peak_memory_mb(),
+    }
+
+
+@dataclass(frozen=True)
+class _Drive:
+    """What is measured on."""
+
+    name: str
+    variant: str
+    recording: Recording
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """All runs of one drive."""
+
+    name: str
+    variant: str
+    num_views: int
+    seconds_initialise: float
+    outcomes: tuple[Outcome, ...]
+
+
+@contextmanager
+def _opened(bag: Path) -> Iterator[Recording]:
     with open_bag(bag, BagSettings()) as recording:
-        result = run_reconstruct_benchmark(recording, with_budget(settings, arguments.budget_s), _print_row)
-    say(f"{result.num_views} training views; initialised in {result.seconds_initialise:.1f} s")
-    return {**asdict(result), "bag": bag.name, "peak_memory_mb": peak_memory_mb()}
+        yield recording
 
 
-def _print_row(row: QualityAt) -> None:
-    actors = "–" if row.psnr_actors_db is None else f"{row.psnr_actors_db:.2f}"
-    depth = "–" if row.depth_mae_m is None else f"{row.depth_mae_m:.3f}"
+def _drives(arguments: argparse.Namespace, device: str) -> Iterator[_Drive]:
+    """Every drive, degraded as wished, one at a time."""
+    variants = {name: VARIANTS[name] for name in (VARIANTS if arguments.robustness else ["clean"])}
+    if arguments.bag is not None:
+        with _opened(arguments.bag) as recording:
+            yield from (_Drive(arguments.bag.name, name, change(recording)) for name, change in variants.items())
+        return
+    drives = StreetDrives(num=arguments.streets, device=device)
+    for seed in drives.seeds():
+        warn(f"drawing street {seed} ...")
+        street = drives.recording(seed)
+        yield from (_Drive(f"street {seed}", name, change(street)) for name, change in variants.items())
+
+
+def _measure_drive(arguments: argparse.Namespace, settings: ReconstructionSettings, drive: _Drive) -> _Measured:
+    """G3R first; its longest run with the shipped weights decides how long optimisation may take."""
+    prepared = prepare_drive(drive.recording, settings)
+    camera = prepared.views[0].camera
     say(
-        f"{row.method:<10}{row.seconds:>9.1f}{row.step:>8}{row.psnr_db:>9.2f}{row.ssim:>8.3f}{actors:>11}{depth:>9}"
-        f"{row.num_gaussians:>11}"
+        f"\n{drive.name}, {drive.variant}: {len(prepared.views)} training views of {camera.width_px}x"
+        f"{camera.height_px}, first scene in {prepared.seconds:.1f} s\n{HEAD}"
     )
+    outcomes = [first_outcome(prepared, drive.recording, settings)]
+    _print(outcomes[0])
+    for trial in g3r_trials(settings, arguments.steps, {"": ""}):
+        outcomes.append(run_trial(trial, prepared, drive.recording))
+        _print(outcomes[-1])
+    longest_s = outcomes[-1].seconds
+    others = g3r_trials(settings, arguments.steps[-1:], dict(arguments.weights or ()))
+    for trial in others + optimise_trials(settings, longest_s, arguments.factors):
+        outcomes.append(run_trial(trial, prepared, drive.recording))
+        _print(outcomes[-1])
+    return _Measured(drive.name, drive.variant, len(prepared.views), prepared.seconds, tuple(outcomes))
+
+
+HEAD = (
+    f"{'run':<22}{'seconds':>9}{'steps':>7}{'PSNR dB':>9}{'SSIM':>8}{'actors dB':>11}{'beside dB':>11}"
+    f"{'depth m':>9}{'Gaussians':>11}"
+)
+
+
+def _print_table(rows: Sequence[Outcome]) -> None:
+    say(HEAD)
+    for row in rows:
+        _print(row)
+
+
+def _print(row: Outcome) -> None:
+    actors, beside, depth = (
+        "–" if value is None else f"{value:.{digits}f}"
+        for value, digits in ((row.psnr_actors_db, 2), (row.psnr_beside_db, 2), (row.depth_mae_m, 3))
+    )
+    say(
+        f"{row.label:<22}{row.seconds:>9.1f}{row.steps:>7}{row.psnr_db:>9.2f}{row.ssim:>8.3f}{actors:>11}{beside:>11}"
+        f"{depth:>9}{row.num_gaussians:>11}"
+    )
+
+
+def _print_verdict(means: Sequence[Outcome]) -> None:
+    """Where each G3R run stands against optimisation: on the path in 10 times its time, beside it at equal PSNR."""
+    optimised = [mean for mean in means if mean.method == "optimise"]
+    for mean in means:
+        if mean.method != "g3r" or mean.psnr_beside_db is None:
+            continue
+        equal = beside_at(optimised, mean.psnr_db)
+        against = "optimise never stands there" if equal is None else f"optimise {equal:.2f} dB at equal PSNR"
+        say(f"{mean.label}: {mean.psnr_db:.2f} dB on the path, {mean.psnr_beside_db:.2f} dB beside it; {against}")
+
+
+def _plot(means: Sequence[Outcome]) -> str:
+    series = []
+    for label, name in (("G3R, T", "G3R"), ("optimise", "optimise")):
+        points = [(m.seconds, m.psnr_db) for m in means if m.label.startswith(label) and m.seconds > 0]
+        series.append(Series(name, tuple(sorted(points))))
+    return curve_plot(series, "seconds of refining", "held-out PSNR, dB")

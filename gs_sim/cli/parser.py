@@ -174,10 +174,25 @@ def _declare_bench(commands: "Commands") -> None:
     rasterizer = subjects.add_parser("rasterizer", help="images/s of the rasterizer, against a roofline")
     rasterizer.add_argument("--quick", action="store_true", help="the smallest case only")
     reconstruct = subjects.add_parser("reconstruct", help="PSNR over time of each method")
-    reconstruct.add_argument("--bag", type=Path, metavar="BAG", help="default: a synthetic street")
+    reconstruct.add_argument("--bag", type=Path, metavar="BAG", help="default: unseen synthetic streets")
+    reconstruct.add_argument("--streets", type=values.positive, metavar="N", default=1, help="how many; default: 1")
     reconstruct.add_argument("--width", type=values.positive, metavar="PX")
     reconstruct.add_argument("--holdout", type=values.positive, metavar="K", default=4)
-    reconstruct.add_argument("--budget-s", type=values.positive_real, metavar="S", default=60.0)
+    reconstruct.add_argument(
+        "--steps", type=values.counts, metavar="T,T", default=(12, 24), help="of G3R; longest last"
+    )
+    reconstruct.add_argument(
+        "--factors",
+        type=values.positive_reals,
+        metavar="F,F",
+        default=(1.0, 3.0, 10.0),
+        help="optimise for F times G3R's time",
+    )
+    reconstruct.add_argument(
+        "--weights", type=values.named_file, metavar="NAME=FILE", action="append", help="also G3R with other weights"
+    )
+    reconstruct.add_argument("--robustness", action="store_true", help="also thin or noisy LiDAR, wrong poses")
+    reconstruct.add_argument("--plot", type=Path, metavar="SVG", help="draw PSNR over time")
     reconstruct.add_argument("--seed", type=int, default=0)
     street = subjects.add_parser("street", help="images/s of the synthetic street")
     sensor_sim = subjects.add_parser("sensor_sim", help="latency, rate and losses of virtual cameras over ROS 2")

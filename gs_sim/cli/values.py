@@ -92,6 +92,28 @@ def positive_real(text: str) -> float:
     return value
 
 
+def counts(text: str) -> tuple[int, ...]:
+    """Read `N,N,...`, whole numbers above zero."""
+    return tuple(positive(part.strip()) for part in text.split(","))
+
+
+def positive_reals(text: str) -> tuple[float, ...]:
+    """Read `X,X,...`, finite numbers above zero."""
+    return tuple(positive_real(part.strip()) for part in text.split(","))
+
+
+def named_file(text: str) -> tuple[str, str]:
+    """Read `NAME=FILE`.
+
+    Raises:
+        argparse.ArgumentTypeError: the text is something else.
+    """
+    name, _, file = text.partition("=")
+    if not (name and file):
+        raise argparse.ArgumentTypeError(f"expected NAME=FILE; got '{text}'")
+    return name, file
+
+
 class OneLineParser(argparse.ArgumentParser):
     """A parser whose complaints are one sentence, raised like every other error; options are written in full."""
 

@@ -18,7 +18,7 @@ from gs_sim.scene.scene import Scene
 from gs_sim.sensing.holdout import is_ground_truth_camera
 from gs_sim.sensing.recording import MemoryRecording
 from gs_sim.sources.street.randomness import pick, uniform, whole
-from gs_sim.sources.street.recording import StreetRecording
+from gs_sim.sources.street.recording import StreetRecording, cast_all
 from gs_sim.sources.street.settings import StreetSettings
 from gs_sim.sources.street.street import draw_street
 
@@ -62,7 +62,7 @@ class Lesson:
 
 def draw_lesson(seed: int, settings: LessonSettings, device: str = "auto") -> Lesson:
     """Draw a street, cast its images and sweeps once, and make the first scene."""
-    recording = _in_memory(StreetRecording(draw_street(street_settings(seed, settings, device))))
+    recording = cast_all(StreetRecording(draw_street(street_settings(seed, settings, device))))
     source, novel = split_views(recording, settings.every_novel)
     source = with_lidar_depth(recording, source)
     return Lesson(seed, initialise(recording, source, settings.max_gaussians, settings.initialise), source, novel)
@@ -111,17 +111,3 @@ def beside(views: Sequence[TrainingView]) -> tuple[TrainingView, ...]:
 
 def _moment(view: TrainingView) -> tuple[int, str]:
     return view.stamp_ns, view.camera_name
-
-
-def _in_memory(recording: StreetRecording) -> MemoryRecording:
-    """Cast everything once: making the first scene reads sweeps several times."""
-    rig = recording.rig
-    return MemoryRecording(
-        rig=rig,
-        world_from_rig=recording.world_from_rig,
-        map_from_world=recording.map_from_world,
-        tracks=recording.tracks,
-        all_frames=tuple(frame for mounted in rig.cameras for frame in recording.frames(mounted.name)),
-        all_sweeps=tuple(sweep for mounted in rig.lidars for sweep in recording.sweeps(mounted.name)),
-        skipped={},
-    )

@@ -9,6 +9,7 @@ from torch import Tensor
 from gs_sim.geometry.rig import Rig
 from gs_sim.geometry.trajectory import Trajectory, pose_at
 from gs_sim.sensing.frame import Frame
+from gs_sim.sensing.recording import MemoryRecording
 from gs_sim.sensing.sweep import Sweep
 from gs_sim.sensing.track import Track
 from gs_sim.sources.street.camera_image import street_image
@@ -70,6 +71,20 @@ class StreetRecording:
         for index, stamp_ns in enumerate(self.sweep_stamps_ns(lidar_name).tolist()):
             if chosen is None or index in chosen:
                 yield street_sweep(self.street, lidar_name, index, stamp_ns)
+
+
+def cast_all(recording: StreetRecording) -> MemoryRecording:
+    """The whole drive in memory: making a first scene reads every sweep several times."""
+    rig = recording.rig
+    return MemoryRecording(
+        rig=rig,
+        world_from_rig=recording.world_from_rig,
+        map_from_world=recording.map_from_world,
+        tracks=recording.tracks,
+        all_frames=tuple(frame for mounted in rig.cameras for frame in recording.frames(mounted.name)),
+        all_sweeps=tuple(sweep for mounted in rig.lidars for sweep in recording.sweeps(mounted.name)),
+        skipped={},
+    )
 
 
 def camera_stamps_ns(street: Street, camera_name: str) -> Int64[Tensor, "n"]:
