@@ -10,12 +10,12 @@ from jaxtyping import Float32
 from torch import Tensor
 
 from gs_sim.config import Range, check_ranges
-from gs_sim.reconstruction.g3r.evidence import Evidence
+from gs_sim.reconstruction.g3r.evidence import no_evidence
 from gs_sim.reconstruction.g3r.lift import render_rows, target_of
 from gs_sim.reconstruction.g3r.networks import G3RNetworks, NetworkSettings, find_places
 from gs_sim.reconstruction.g3r.schedule import step_sizes
 from gs_sim.reconstruction.g3r.state import SCALE, NeuralGaussians, neural_gaussians
-from gs_sim.reconstruction.g3r.step import Check, Moment, listen, move, propose, settle
+from gs_sim.reconstruction.g3r.step import Moment, settle, take_step
 from gs_sim.reconstruction.losses import ssim_loss
 from gs_sim.reconstruction.trainable import trainable_from
 from gs_sim.reconstruction.views import TrainingView
@@ -36,9 +36,9 @@ class TrainG3RSettings:
     """Seed of the first street; the others follow. Benchmarks use seeds far below."""
     seed: int = 0
     """Of first weights and of every random choice."""
-    steps: tuple[int, ...] = (4, 8, 12, 12, 24)
+    steps: tuple[int, ...] = (4, 8, 8, 12, 12, 12, 24)
     """Numbers of steps T that are trained for; each iteration draws one of them."""
-    views_per_step: tuple[int, ...] = (2, 3)
+    views_per_step: tuple[int, ...] = (3, 4)
     """Source views of each step; each iteration draws one of these."""
     curvature_every: Annotated[int, Range(1, 1000)] = 2
     """Curvature is estimated at every n-th step."""
@@ -121,16 +121,17 @@ def learn_lesson(
     count = drawn.num_steps
     sizes = step_sizes(count) if settings.schedule == "cosine" else [1.0] * count
     feed, judge = _endless(lesson.source, generator), _judges(lesson, settings, generator)
-    evidence: Evidence | None = None
+    evidence = no_evidence(len(state), state.explicit)
     pending: list[Tensor] = []
     losses, psnr, trust = [], [], 1.0
     for number, size in enumerate(sizes):
         views = [next(feed) for _ in range(drawn.views_per_step)]
-        with_curvature = number % settings.curvature_every == 0
-        evidence = listen(networks, state, evidence, (scene, views), generator, with_curvature=with_curvature)
-        update = propose(networks, state, evidence, places, Moment(number, count, size))
-        loss, psnr_db = _judged(networks, move(state, update), scene, next(judge), settings)
-        state, trust = settle(networks, state, update, Check(scene, views[0], evidence.fresh.errors[0]), trust)
+        probe = generator if number % settings.curvature_every == 0 else None
+        moment = Moment(number, count, size)
+        taken = take_step(networks, (state, evidence), (scene, places), views, moment, probe)
+        loss, psnr_db = _judged(networks, taken.state, scene, next(judge), settings)
+        state, trust = settle(networks, state, taken, (scene, views[0]), trust)
+        evidence = taken.evidence
         pending.append(loss)
         losses.append(float(loss.detach()))
         psnr.append(psnr_db)

@@ -1,17 +1,17 @@
-"""What a row has heard so far, and how a network is told: lifted gradients over steps, in units that fit every scene."""
+"""What rows have heard so far, and how a network is told: lifted gradients in units that fit every scene."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float32
 from torch import Tensor
 
 from gs_sim.reconstruction.g3r.lift import Lifted
-from gs_sim.reconstruction.g3r.state import COLOUR, GROUPS, NUM_EXPLICIT, OFFSET, REACH, SCALE, TURN
+from gs_sim.reconstruction.g3r.state import COLOUR, GROUPS, NUM_EXPLICIT, OFFSET, OPACITY, REACH, SCALE, TURN
 
-MOMENTUM, CURVATURE_MEMORY = 0.7, 0.85
+GRADIENT_MEMORY, CURVATURE_MEMORY = 0.7, 0.85
 """How much of the gradients and of the curvature of earlier steps is kept at each step."""
-DAMPING = 0.5
+DAMPING = 1.0
 """Curvature added to each row's own, as a share of the mean over all rows (Levenberg-Marquardt)."""
 NUM_FEATURES = 3 * NUM_EXPLICIT + 2 * len(GROUPS) + 1
 """Channels of `features_of`; the latent ones come on top."""
@@ -19,54 +19,80 @@ NUM_FEATURES = 3 * NUM_EXPLICIT + 2 * len(GROUPS) + 1
 
 @dataclass(frozen=True)
 class Evidence:
-    """Fading sums over the steps so far."""
+    """Sums over views: of the last step (`fresh`), or of all steps so far, fading."""
 
-    fresh: Lifted
-    """Of the last step alone."""
     gradient: Float32[Tensor, "n 14"]
+    """Fading."""
     curvature: Float32[Tensor, "n 14"]
-    weight: float
-    """What the fading curvature sums up to for a curvature of one at each step."""
+    """Fading."""
+    probes: Float32[Tensor, "n"]
+    """How many views the curvature of each row comes from; fading likewise."""
+    fresh_gradient: Float32[Tensor, "n 14"]
+    fresh_squared: Float32[Tensor, "n 5"]
+    """Squared gradient of each view, summed over views and a group's channels: large where views disagree."""
+    fresh_views: Float32[Tensor, "n"]
+    """How many of the step's views see each row."""
+    num_views: int
+    """Views of the step."""
 
 
-def gather_evidence(earlier: Evidence | None, lifted: Lifted, *, with_curvature: bool = True) -> Evidence:
-    """Add one step's gradients; without its curvature the earlier one stands."""
-    if earlier is None:
-        return Evidence(lifted, lifted.gradient, lifted.curvature, 1.0)
-    gradient = MOMENTUM * earlier.gradient + lifted.gradient
-    if not with_curvature:
-        return Evidence(lifted, gradient, earlier.curvature, earlier.weight)
-    curvature = CURVATURE_MEMORY * earlier.curvature + lifted.curvature
-    return Evidence(lifted, gradient, curvature, CURVATURE_MEMORY * earlier.weight + 1)
+def no_evidence(num_rows: int, like: Tensor) -> Evidence:
+    """Before anything was heard."""
+    channels, rows = like.new_zeros(num_rows, NUM_EXPLICIT), like.new_zeros(num_rows)
+    return Evidence(channels, channels, rows, channels, like.new_zeros(num_rows, len(GROUPS)), rows, 0)
 
 
-def newton_steps(evidence: Evidence) -> tuple[Float32[Tensor, "n 14"], Float32[Tensor, "n 14"]]:
-    """Gradient over damped curvature, of the last step and of all with momentum, in units of each channel's reach."""
-    curvature = _shared_by_group(evidence.curvature / evidence.weight)
-    seen = (curvature > 0).float()
-    mean = (curvature * seen).sum(dim=0) / seen.sum(dim=0).clamp(min=1)
-    scale = (curvature + DAMPING * mean).clamp(min=1e-12) * curvature.new_tensor(REACH)
-    return evidence.fresh.gradient / scale, evidence.gradient / scale
+def fade(evidence: Evidence) -> Evidence:
+    """Begin a step: nothing is fresh, and what was heard before counts less."""
+    return replace(
+        no_evidence(len(evidence.probes), evidence.probes),
+        gradient=GRADIENT_MEMORY * evidence.gradient,
+        curvature=CURVATURE_MEMORY * evidence.curvature,
+        probes=CURVATURE_MEMORY * evidence.probes,
+    )
 
 
-def features_of(
-    explicit: Float32[Tensor, "n 14"],
-    evidence: Evidence,
-    steps: tuple[Float32[Tensor, "n 14"], Float32[Tensor, "n 14"]],
-) -> Float32[Tensor, "n f"]:
+def hear(evidence: Evidence, lifted: Lifted) -> Evidence:
+    """Add what one view says."""
+    gradient, curvature, probes = lifted.gradient, evidence.curvature, evidence.probes
+    is_seen = (gradient[:, OPACITY.start] != 0).float()
+    if lifted.curvature is not None:
+        curvature, probes = curvature + lifted.curvature, probes + is_seen
+    return Evidence(
+        gradient=evidence.gradient + gradient,
+        curvature=curvature,
+        probes=probes,
+        fresh_gradient=evidence.fresh_gradient + gradient,
+        fresh_squared=evidence.fresh_squared + gradient.square() @ _membership(gradient),
+        fresh_views=evidence.fresh_views + is_seen,
+        num_views=evidence.num_views + 1,
+    )
+
+
+def unit_curvature(evidence: Evidence) -> Float32[Tensor, "n 14"]:
+    """What a gradient of one view is divided by to give a step in units of each channel's reach."""
+    curvature = _shared_by_group(evidence.curvature / evidence.probes.clamp(min=0.1)[:, None])
+    is_known = (evidence.probes > 0).float()[:, None]
+    mean = (curvature * is_known).sum(dim=0) / is_known.sum().clamp(min=1)
+    return (curvature + DAMPING * mean).clamp(min=1e-12) * curvature.new_tensor(REACH)
+
+
+def features_of(explicit: Float32[Tensor, "n 14"], evidence: Evidence) -> Float32[Tensor, "n f"]:
     """State and evidence as a network reads them; every channel is of the order of one."""
-    fresh, smooth = steps
-    curvature = _by_group(evidence.curvature)
+    unit = unit_curvature(evidence)
+    by_group = _membership(explicit) / _membership(explicit).sum(dim=0)
+    curvature = evidence.curvature @ by_group
     mean = curvature.mean(dim=0).clamp(min=1e-20)
-    agreement = _by_group(evidence.fresh.gradient.square()) / _squared_mean(evidence.fresh)
+    views = evidence.fresh_views.clamp(min=1)[:, None]
+    agreement = (evidence.fresh_gradient.square() @ _membership(explicit)) / (evidence.fresh_squared * views + 1e-20)
     return torch.cat(
         [
             explicit * explicit.new_tensor(_EXPLICIT_UNITS),
-            _squash(fresh),
-            _squash((1 - MOMENTUM) * smooth),
+            _squash(evidence.fresh_gradient / (unit * views)),
+            _squash((1 - GRADIENT_MEMORY) * evidence.gradient / unit),
             0.5 * torch.log10(curvature / mean + 1e-4),
             agreement.clamp(0, 1),
-            evidence.fresh.seen[:, None],
+            evidence.fresh_views[:, None] / max(1, evidence.num_views),
         ],
         dim=1,
     )
@@ -79,20 +105,17 @@ def _squash(values: Tensor) -> Tensor:
     return values / (1 + values.abs())
 
 
+def _membership(like: Tensor) -> Float32[Tensor, "14 5"]:
+    """1 where a channel belongs to a group."""
+    matrix = like.new_zeros(NUM_EXPLICIT, len(GROUPS))
+    for column, group in enumerate(GROUPS):
+        matrix[group, column] = 1
+    return matrix
+
+
 def _shared_by_group(curvature: Float32[Tensor, "n 14"]) -> Float32[Tensor, "n 14"]:
-    """Channels of a group share half of their curvature: one probe per view is a rough estimate."""
+    """Channels of a group share half of their curvature, colours all of it: a probe is a rough estimate."""
     shared = curvature.clone()
     for group, own in ((OFFSET, 0.5), (SCALE, 0.5), (TURN, 0.5), (COLOUR, 0.0)):
         shared[:, group] = own * curvature[:, group] + (1 - own) * curvature[:, group].mean(dim=1, keepdim=True)
     return shared
-
-
-def _by_group(channels: Float32[Tensor, "n 14"]) -> Float32[Tensor, "n 5"]:
-    return torch.stack([channels[:, group].mean(dim=1) for group in GROUPS], dim=1)
-
-
-def _squared_mean(fresh: Lifted) -> Float32[Tensor, "n 5"]:
-    """What the squared sum of gradients would be if all views that see a row agreed."""
-    sizes = fresh.squared.new_tensor([group.stop - group.start for group in GROUPS])
-    views = (fresh.seen * len(fresh.errors)).clamp(min=1)[:, None]
-    return fresh.squared * views / sizes + 1e-20

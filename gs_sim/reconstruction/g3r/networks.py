@@ -9,7 +9,7 @@ from jaxtyping import Float32, Int64
 from torch import Tensor, nn
 
 from gs_sim.config import Range, check_ranges
-from gs_sim.reconstruction.g3r.evidence import NUM_FEATURES, Evidence, features_of, newton_steps
+from gs_sim.reconstruction.g3r.evidence import NUM_FEATURES, Evidence, features_of
 from gs_sim.reconstruction.g3r.sparse_grid import Voxelisation, voxelise
 from gs_sim.reconstruction.g3r.state import NUM_EXPLICIT, Decoder, NeuralGaussians
 from gs_sim.reconstruction.g3r.unet import DirectionCnn, DirectionGrid, SparseUNet, direction_grid
@@ -17,8 +17,10 @@ from gs_sim.reconstruction.trainable import BACKGROUND, DISTANT, FIRST_ACTOR, Tr
 
 NUM_TIME = 8
 """Channels of the time embedding."""
-FIRST_RATE = 0.1
+FIRST_RATE = 0.05
 """Share of a Newton step that an untrained network takes: rows overlap, so the whole one would overshoot."""
+RATE_UNIT = 10.0
+"""Of the learned logarithms of rates, so that they learn as fast as they need to beside ordinary weights."""
 LATENT_REACH = 0.25
 """How far one step moves a latent channel at most."""
 ACTOR_SPACING_CELLS = 256
@@ -57,10 +59,14 @@ class Places:
 
 @dataclass(frozen=True)
 class Update:
-    """What to add to each row, before the step size."""
+    """What a step does to each row, before the step size."""
 
-    explicit: Float32[Tensor, "n 14"]
+    rate: Float32[Tensor, "n 14"]
+    """Share of the Newton step that a row follows."""
+    shift: Float32[Tensor, "n 14"]
+    """To add once."""
     latent: Float32[Tensor, "n l"]
+    """To add once."""
 
 
 class RowNetwork(nn.Module):
@@ -82,14 +88,14 @@ class RowNetwork(nn.Module):
         self.time = _linear(NUM_TIME, width, generator)
         self.context = context
         self.hidden = _linear(width + context_width, width, generator)
-        self.out = _linear(width, 3 * NUM_EXPLICIT + num_latent, generator)
+        self.out = _linear(width, 2 * NUM_EXPLICIT + num_latent, generator)
         with torch.no_grad():  # an untrained network takes damped Newton steps; its latent channels are random features
-            self.out.weight[: 3 * NUM_EXPLICIT] = 0
+            self.out.weight[: 2 * NUM_EXPLICIT] = 0
 
     def forward(
         self, features: Float32[Tensor, "n f"], place: Voxelisation | DirectionGrid, time: Float32[Tensor, "e"]
     ) -> Float32[Tensor, "n o"]:
-        """Gains of the fresh and of the smooth Newton step and shifts (14 each), then the latent update."""
+        """Gains of the Newton step and shifts (14 each), then the latent update."""
         own = torch.relu(self.embed(features) + self.time(time))
         around = self.context(own, place, time)
         out: Tensor = self.out(torch.relu(self.hidden(torch.cat([own, around], dim=1))))
@@ -103,7 +109,7 @@ class G3RNetworks(nn.Module):
         super().__init__()
         self.settings = settings
         self.decoder = Decoder(settings.num_latent)
-        self.log_rates = nn.Parameter(torch.full((3, NUM_EXPLICIT), math.log(FIRST_RATE)))
+        self.log_rates = nn.Parameter(torch.full((3, NUM_EXPLICIT), math.log(FIRST_RATE) / RATE_UNIT))
         widths = settings.unet_widths
         self.background = _with_unet(settings, generator)
         self.actors = _with_unet(settings, generator)
@@ -116,23 +122,23 @@ class G3RNetworks(nn.Module):
         return decoded
 
     def forward(self, state: NeuralGaussians, evidence: Evidence, places: Places, time: Float32[Tensor, "e"]) -> Update:
-        """G(S, grad S; t). Every channel is bounded by its reach; a row without evidence moves by its surroundings alone."""
-        fresh, smooth = newton_steps(evidence)
-        features = torch.cat([features_of(state.explicit, evidence, (fresh, smooth)), state.latent], dim=1)
-        explicit, latent = torch.zeros_like(state.explicit), torch.zeros_like(state.latent)
+        """G(S, grad S; t). Shifts are bounded by each channel's reach; a row that nothing was heard of moves by them alone."""
+        features = torch.cat([features_of(state.explicit, evidence), state.latent], dim=1)
+        update = Update(*(torch.zeros_like(part) for part in (state.explicit, state.explicit, state.latent)))
         parts = ((self.background, places.background), (self.actors, places.actors), (self.distant, places.distant))
         for (network, part), log_rates in zip(parts, self.log_rates, strict=True):
             if part is None:
                 continue
             rows, place = part
             out = network(features.index_select(0, rows), place, time)
-            gains, momenta, shifts, moved = out.split([*3 * (NUM_EXPLICIT,), out.shape[1] - 3 * NUM_EXPLICIT], dim=1)
-            newton = (3 * torch.tanh(gains / 3)).exp() * fresh.index_select(0, rows)
-            newton = newton + torch.tanh(momenta) * smooth.index_select(0, rows)
-            step = self.decoder.reach * torch.tanh(shifts - log_rates.exp() * newton)
-            explicit = explicit.index_copy(0, rows, step)
-            latent = latent.index_copy(0, rows, LATENT_REACH * torch.tanh(moved))
-        return Update(explicit, latent)
+            gains, shifts, moved = out.split([NUM_EXPLICIT, NUM_EXPLICIT, out.shape[1] - 2 * NUM_EXPLICIT], dim=1)
+            rate = (RATE_UNIT * log_rates + 3 * torch.tanh(gains / 3)).exp()
+            update = Update(
+                update.rate.index_copy(0, rows, rate),
+                update.shift.index_copy(0, rows, self.decoder.reach * torch.tanh(shifts)),
+                update.latent.index_copy(0, rows, LATENT_REACH * torch.tanh(moved)),
+            )
+        return update
 
 
 def find_places(layout: Trainable, camera_centre: Float32[Tensor, "3"], settings: NetworkSettings) -> Places:

@@ -8,11 +8,11 @@ from typing import Annotated, Literal
 import torch
 
 from gs_sim.config import Range, check_ranges
-from gs_sim.reconstruction.g3r.evidence import Evidence
+from gs_sim.reconstruction.g3r.evidence import no_evidence
 from gs_sim.reconstruction.g3r.networks import G3RNetworks, find_places
 from gs_sim.reconstruction.g3r.schedule import step_sizes
 from gs_sim.reconstruction.g3r.state import neural_gaussians, plain_rows
-from gs_sim.reconstruction.g3r.step import Check, Moment, listen, propose, settle
+from gs_sim.reconstruction.g3r.step import Moment, settle, take_step
 from gs_sim.reconstruction.optimise import Step
 from gs_sim.reconstruction.trainable import scene_of, trainable_from
 from gs_sim.reconstruction.views import TrainingView
@@ -25,8 +25,8 @@ class G3RSettings:
 
     steps: Annotated[int, Range(1, 1000)] = 24
     """T, the number of learned steps; 12 is the turbo setting."""
-    views_per_step: Annotated[int, Range(1, 1000)] = 2
-    """Source views rendered and back-propagated at each step; more is steadier and slower."""
+    views_per_step: Annotated[int, Range(1, 1000)] = 4
+    """Source views that are followed at each step, one after the other; more is better and slower."""
     curvature_every: Annotated[int, Range(1, 1000)] = 2
     """Curvature is estimated at every n-th step."""
     schedule: Literal["cosine", "constant"] = "cosine"
@@ -69,25 +69,18 @@ class Refinement:
         count = self._settings.steps
         sizes = step_sizes(count) if self._settings.schedule == "cosine" else [1.0] * count
         order: list[int] = []
-        evidence: Evidence | None = None
+        evidence = no_evidence(len(self.state), self.state.explicit)
         for number, size in enumerate(sizes):
             views = [self._views[index] for index in self._next(order)]
-            with_curvature = number % self._settings.curvature_every == 0
-            evidence = listen(
-                self._networks,
-                self.state,
-                evidence,
-                (self._scene, views),
-                self._generator,
-                with_curvature=with_curvature,
-            )
+            probe = self._generator if number % self._settings.curvature_every == 0 else None
             with torch.no_grad():
-                update = propose(self._networks, self.state, evidence, self._places, Moment(number, count, size))
-                check = Check(self._scene, views[0], evidence.fresh.errors[0])
+                start, world = (self.state, evidence), (self._scene, self._places)
+                taken = take_step(self._networks, start, world, views, Moment(number, count, size), probe)
                 trust = self._trust
-                self.state, self._trust = settle(self._networks, self.state, update, check, trust)
-                self.damped += self._trust < trust
-            psnr_db = -10 * math.log10(max(1e-10, sum(evidence.fresh.errors) / len(views)))
+                self.state, self._trust = settle(self._networks, self.state, taken, (self._scene, views[0]), trust)
+            evidence = taken.evidence
+            self.damped += self._trust < trust
+            psnr_db = -10 * math.log10(max(1e-10, sum(taken.errors) / len(views)))
             done = (number + 1) / count
             if budget_s > 0 and clock() - start_s >= budget_s:
                 done = 1.0

@@ -1,4 +1,9 @@
-"""One learned step: listen to some source views, then move every row. Training and refinement share it."""
+"""One learned step: the networks look at what was heard so far, then every row follows some source views.
+
+The paper's networks turn one summed gradient into one update. Here they set, for each row and channel, a shift and how far
+the row follows each view's own gradient, and the views of the step are followed one after the other: views cost less
+than networks, and k small moves in turn reach further than one move along their sum. Training and refinement share this.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -7,9 +12,9 @@ import torch
 from jaxtyping import Float32
 from torch import Tensor
 
-from gs_sim.reconstruction.g3r.evidence import Evidence, gather_evidence
+from gs_sim.reconstruction.g3r.evidence import Evidence, fade, hear, unit_curvature
 from gs_sim.reconstruction.g3r.lift import lift, render_rows, target_of
-from gs_sim.reconstruction.g3r.networks import G3RNetworks, Places, Update, time_embedding
+from gs_sim.reconstruction.g3r.networks import G3RNetworks, Places, time_embedding
 from gs_sim.reconstruction.g3r.state import TURN, NeuralGaussians
 from gs_sim.reconstruction.views import TrainingView
 from gs_sim.scene.scene import Scene
@@ -30,69 +35,85 @@ class Moment:
     """gamma(t)."""
 
 
-def listen(
+@dataclass(frozen=True)
+class Taken:
+    """What a step has come to."""
+
+    state: NeuralGaussians
+    evidence: Evidence
+    errors: tuple[float, ...]
+    """Mean squared error of each of its views when it came to it."""
+
+
+def take_step(
     networks: G3RNetworks,
-    state: NeuralGaussians,
-    earlier: Evidence | None,
-    seen: tuple[Scene, Sequence[TrainingView]],
-    generator: torch.Generator,
-    *,
-    with_curvature: bool,
-) -> Evidence:
-    """Lift what some views say about the state as it stands; nothing here carries a gradient."""
-    scene, views = seen
-    with torch.no_grad():
-        decoded = networks.decode(state)
-    lifted = lift(decoded, state.layout, scene, views, generator, with_curvature=with_curvature)
-    return gather_evidence(earlier, lifted, with_curvature=with_curvature)
+    start: tuple[NeuralGaussians, Evidence],
+    world: tuple[Scene, Places],
+    views: Sequence[TrainingView],
+    moment: Moment,
+    probe: torch.Generator | None,
+) -> Taken:
+    """S + gamma(t) G(S, grad S; t), differentiable in weights and state; rows whose update is not finite stay.
 
-
-def propose(
-    networks: G3RNetworks, state: NeuralGaussians, evidence: Evidence, places: Places, moment: Moment
-) -> Update:
-    """gamma(t) G(S, grad S; t), differentiable in weights and state; what is not finite becomes zero."""
+    Args:
+        networks: G.
+        start: the state, and what was heard until now.
+        world: the scene that rows are drawn in, and where they lie.
+        views: followed one after the other.
+        moment: which step this is.
+        probe: draws signs if this step probes the curvature.
+    """
+    state, evidence = start
+    scene, places = world
     time = time_embedding(moment.step, moment.num_steps, moment.step_size).to(state.explicit)
     update = networks(state, evidence, places, time)
-    return Update(
-        (moment.step_size * update.explicit).nan_to_num(0.0, 0.0, 0.0),
-        (moment.step_size * update.latent).nan_to_num(0.0, 0.0, 0.0),
-    )
-
-
-@dataclass(frozen=True)
-class Check:
-    """A view that a step must not make worse."""
-
-    scene: Scene
-    view: TrainingView
-    error: float
-    """Its mean squared error before the step."""
-
-    def residual(self, decoded: Float32[Tensor, "n 14"], state: NeuralGaussians) -> Float32[Tensor, "1 h w 3"]:
-        """What the view lacks in a state."""
-        return render_rows(decoded, state.layout, self.scene, self.view).colour - target_of(self.view, decoded.device)
+    explicit = state.explicit + _finite(moment.step_size * update.shift)
+    latent = state.latent + _finite(moment.step_size * update.latent)
+    with torch.no_grad():  # what the latent channels add hardly changes within a step
+        added = networks.decode(replace(state, explicit=explicit, latent=latent)) - explicit
+    evidence, errors = fade(evidence), []
+    unit = unit_curvature(evidence)
+    for view in views:
+        lifted = lift(explicit.detach() + added, state.layout, scene, view, probe)
+        evidence = hear(evidence, lifted)
+        if probe is not None:
+            unit = unit_curvature(evidence)
+        follow = networks.decoder.reach * torch.tanh(update.rate * lifted.gradient / unit)
+        explicit = explicit - _finite(moment.step_size * follow)
+        errors.append(lifted.error)
+    return Taken(replace(state, explicit=_with_unit_turns(explicit), latent=latent), evidence, tuple(errors))
 
 
 def settle(
-    networks: G3RNetworks, state: NeuralGaussians, update: Update, check: Check, trust: float
+    networks: G3RNetworks, before: NeuralGaussians, taken: Taken, check: tuple[Scene, TrainingView], trust: float
 ) -> tuple[NeuralGaussians, float]:
-    """Move, unless that makes a view worse: then half as far, at last not at all; gives the trust for the next step too.
+    """The state after a step, unless a view of it has become worse: then half of it, at last none; and the new trust.
 
-    The moved state is differentiable in the update, the check is not.
+    Differentiable in the states; the check itself is not.
     """
+    scene, view = check
     for _ in range(HALVINGS):
-        moved = move(state, update, trust)
+        state = _between(before, taken.state, trust)
         with torch.no_grad():
-            residual = check.residual(networks.decode(moved), state)
-        if float(residual.square().mean()) <= RAISED * check.error:
-            return moved, min(1.0, 1.5 * trust)
+            seen = render_rows(networks.decode(state), state.layout, scene, view).colour
+            error = float((seen - target_of(view, seen.device)).square().mean())
+        if error <= RAISED * taken.errors[0]:
+            return state, min(1.0, 1.5 * trust)
         trust *= 0.5
-    return state, trust
+    return before, trust
 
 
-def move(state: NeuralGaussians, update: Update, share: float = 1.0) -> NeuralGaussians:
-    """The state after (a share of) an update; quaternions stay of length one."""
-    explicit = state.explicit + share * update.explicit
-    turned = torch.nn.functional.normalize(explicit[:, TURN], dim=1)
-    explicit = torch.cat([explicit[:, : TURN.start], turned, explicit[:, TURN.stop :]], dim=1)
-    return replace(state, explicit=explicit, latent=state.latent + share * update.latent)
+def _between(before: NeuralGaussians, after: NeuralGaussians, share: float) -> NeuralGaussians:
+    if share == 1.0:
+        return after
+    explicit = torch.lerp(before.explicit, after.explicit, share)
+    return replace(after, explicit=_with_unit_turns(explicit), latent=torch.lerp(before.latent, after.latent, share))
+
+
+def _with_unit_turns(explicit: Float32[Tensor, "n 14"]) -> Float32[Tensor, "n 14"]:
+    turns = torch.nn.functional.normalize(explicit[:, TURN], dim=1)
+    return torch.cat([explicit[:, : TURN.start], turns, explicit[:, TURN.stop :]], dim=1)
+
+
+def _finite(values: Tensor) -> Tensor:
+    return values.nan_to_num(0.0, 0.0, 0.0)
