@@ -10,8 +10,8 @@ import torch
 from jaxtyping import Float32, Int64
 from torch import Tensor
 
-from gs_sim.geometry.pose import inverse, transform_points
-from gs_sim.geometry.trajectory import pose_at
+from gs_sim.geometry.pose import inverse, multiply_quaternions, quaternion_from_rotation, transform_points
+from gs_sim.geometry.trajectory import poses_of
 from gs_sim.reconstruction.boxes import is_inside_box
 from gs_sim.scene.actor import Actor
 from gs_sim.scene.gaussians import Gaussians, concatenate
@@ -142,19 +142,27 @@ def claim_parked(trainable: Trainable, scene: Scene) -> int:
 
 def place_moving(gaussians: Gaussians, trainable: Trainable, scene: Scene, stamp_ns: int) -> Gaussians:
     """Move the rows of moving actors to where they are at a moment; those not there are not drawn (NaN)."""
-    means, quaternions = gaussians.means, gaussians.quaternions
-    for index in moving_actors(scene):
-        mine = (trainable.segment == FIRST_ACTOR + index).nonzero()[:, 0]
-        path = scene.actors[index].world_from_box
-        if path.start_ns <= stamp_ns <= path.end_ns:
-            moved = move_gaussians(pose_at(path, stamp_ns), gaussians.select(mine))
-            means, quaternions = (
-                means.index_copy(0, mine, moved.means),
-                quaternions.index_copy(0, mine, moved.quaternions),
-            )
-        else:
-            means = means.index_fill(0, mine, float("nan"))
-    return replace(gaussians, means=means, quaternions=quaternions)
+    movers = moving_actors(scene)
+    if not movers:
+        return gaussians
+    paths = [scene.actors[index].world_from_box for index in movers]
+    is_there = torch.tensor([path.start_ns <= stamp_ns <= path.end_ns for path in paths])
+    poses = poses_of(paths, stamp_ns)
+    turns = quaternion_from_rotation(poses[:, :3, :3]).to(gaussians.quaternions)
+    place_of = torch.full((FIRST_ACTOR + len(scene.actors),), -1)
+    place_of[torch.tensor(movers) + FIRST_ACTOR] = torch.arange(len(movers))
+    places = place_of.to(trainable.segment.device)[trainable.segment]
+    rows = (places >= 0).nonzero()[:, 0]
+    own = places[rows]
+    world_from_box = poses.to(gaussians.means)[own]
+    moved = torch.baddbmm(world_from_box[:, :3, 3:], world_from_box[:, :3, :3], gaussians.means[rows][:, :, None])
+    placed = torch.where(is_there.to(own.device)[own, None], moved[:, :, 0], moved.new_tensor(float("nan")))
+    turned = multiply_quaternions(turns[own], gaussians.quaternions[rows])
+    return replace(
+        gaussians,
+        means=gaussians.means.index_copy(0, rows, placed),
+        quaternions=gaussians.quaternions.index_copy(0, rows, turned),
+    )
 
 
 def scene_of(trainable: Trainable, scene: Scene) -> Scene:
