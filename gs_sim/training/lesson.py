@@ -71,7 +71,7 @@ def draw_lesson(seed: int, settings: LessonSettings, device: str = "auto") -> Le
 def street_settings(seed: int, settings: LessonSettings, device: str) -> StreetSettings:
     """The street of a seed: image size, LiDAR and traffic vary from one to the next."""
     generator = torch.Generator().manual_seed(seed)
-    width_px = 16 * round(uniform(generator, settings.narrowest_px, settings.widest_px) / 16)
+    width_px = 16 * round(uniform(generator, float(settings.narrowest_px), float(settings.widest_px)) / 16)
     return StreetSettings(
         seed=seed,
         duration_s=settings.duration_s,

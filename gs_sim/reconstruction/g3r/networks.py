@@ -12,7 +12,7 @@ from gs_sim.config import Range, check_ranges
 from gs_sim.reconstruction.g3r.evidence import NUM_FEATURES, Evidence, features_of
 from gs_sim.reconstruction.g3r.sparse_grid import Voxelisation, voxelise
 from gs_sim.reconstruction.g3r.state import NUM_EXPLICIT, Decoder, NeuralGaussians
-from gs_sim.reconstruction.g3r.unet import DirectionCnn, DirectionGrid, SparseUNet, direction_grid
+from gs_sim.reconstruction.g3r.unet import DirectionCnn, DirectionGrid, SparseUNet, direction_grid, linear_layer
 from gs_sim.reconstruction.trainable import BACKGROUND, DISTANT, FIRST_ACTOR, Trainable
 
 NUM_TIME = 8
@@ -84,11 +84,11 @@ class RowNetwork(nn.Module):
     ) -> None:
         super().__init__()
         width, num_latent = settings.width, settings.num_latent
-        self.embed = _linear(NUM_FEATURES + num_latent, width, generator)
-        self.time = _linear(NUM_TIME, width, generator)
+        self.embed = linear_layer(NUM_FEATURES + num_latent, width, generator)
+        self.time = linear_layer(NUM_TIME, width, generator)
         self.context = context
-        self.hidden = _linear(width + context_width, width, generator)
-        self.out = _linear(width, 2 * NUM_EXPLICIT + num_latent, generator)
+        self.hidden = linear_layer(width + context_width, width, generator)
+        self.out = linear_layer(width, 2 * NUM_EXPLICIT + num_latent, generator)
         with torch.no_grad():  # an untrained network takes damped Newton steps; its latent channels are random features
             self.out.weight[: 2 * NUM_EXPLICIT] = 0
 
@@ -143,7 +143,7 @@ class G3RNetworks(nn.Module):
 
 def find_places(layout: Trainable, camera_centre: Float32[Tensor, "3"], settings: NetworkSettings) -> Places:
     """Sort rows to their networks, voxelised where they start."""
-    segment, points = layout.segment, layout.anchors + layout.pixel_m[:, None] * layout.offsets_px.detach()
+    segment, points = layout.segment, layout.anchors.nan_to_num(0.0, 0.0, 0.0)
     background = (segment == BACKGROUND).nonzero()[:, 0]
     actors = (segment >= FIRST_ACTOR).nonzero()[:, 0]
     distant = (segment == DISTANT).nonzero()[:, 0]
@@ -167,11 +167,3 @@ def time_embedding(step: int, num_steps: int, step_size: float) -> Float32[Tenso
 def _with_unet(settings: NetworkSettings, generator: torch.Generator) -> RowNetwork:
     unet = SparseUNet(settings.width, settings.unet_widths, NUM_TIME, generator)
     return RowNetwork(unet, settings.unet_widths[0], settings, generator)
-
-
-def _linear(in_channels: int, out_channels: int, generator: torch.Generator) -> nn.Linear:
-    linear = nn.Linear(in_channels, out_channels)
-    with torch.no_grad():
-        linear.weight.normal_(0, in_channels**-0.5, generator=generator)
-        linear.bias.zero_()
-    return linear

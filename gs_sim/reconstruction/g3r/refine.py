@@ -9,14 +9,18 @@ import torch
 
 from gs_sim.config import Range, check_ranges
 from gs_sim.reconstruction.g3r.evidence import no_evidence
+from gs_sim.reconstruction.g3r.lift import render_rows, target_of
 from gs_sim.reconstruction.g3r.networks import G3RNetworks, find_places
 from gs_sim.reconstruction.g3r.schedule import step_sizes
-from gs_sim.reconstruction.g3r.state import neural_gaussians, plain_rows
+from gs_sim.reconstruction.g3r.state import NeuralGaussians, neural_gaussians, plain_rows
 from gs_sim.reconstruction.g3r.step import Moment, settle, take_step
 from gs_sim.reconstruction.optimise import Step
 from gs_sim.reconstruction.trainable import scene_of, trainable_from
 from gs_sim.reconstruction.views import TrainingView
 from gs_sim.scene.scene import Scene
+
+NUM_JUDGES = 4
+"""About as many source views decide in the end whether the refined scene is better than the first one."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,8 @@ class Refinement:
         layout = trainable_from(scene, centres, views[0].camera.fx, 0).to(device)
         self._places = find_places(layout, centres.mean(dim=0).to(device), networks.settings)
         self.state = neural_gaussians(layout, networks.settings.num_latent)
+        self._start = self.state
+        self._judges = [views[index] for index in range(0, len(views), max(1, len(views) // NUM_JUDGES))]
         self._trust = 1.0
         self.damped = 0
         """Steps that went less far, or nowhere, because they raised the error of a source view."""
@@ -84,6 +90,8 @@ class Refinement:
             done = (number + 1) / count
             if budget_s > 0 and clock() - start_s >= budget_s:
                 done = 1.0
+            if done >= 1:
+                self._keep_the_better()
             yield Step(number + 1, done, psnr_db, len(self.state), self.scene)
             if done >= 1:
                 return
@@ -93,6 +101,21 @@ class Refinement:
         with torch.no_grad():
             decoded = self._networks.decode(self.state)
         return scene_of(plain_rows(decoded, self.state.layout), self._scene)
+
+    def _keep_the_better(self) -> None:
+        """Go back to the first scene if views all along the drive say that it was better."""
+        if not self._error(self.state) <= self._error(self._start):
+            self.state = self._start
+
+    def _error(self, state: NeuralGaussians) -> float:
+        """Mean squared error over some views, evenly spread."""
+        with torch.no_grad():
+            decoded = self._networks.decode(state)
+            residuals = (
+                render_rows(decoded, state.layout, self._scene, view).colour - target_of(view, decoded.device)
+                for view in self._judges
+            )
+            return sum(float(residual.square().mean()) for residual in residuals)
 
     def _next(self, order: list[int]) -> list[int]:
         """Indices of the next views; every view comes once before any comes again."""

@@ -85,7 +85,7 @@ class _Gathered(torch.autograd.Function):
         features, weight = ctx.saved_tensors
         pairs: KernelMap = ctx.pairs
         sources, at_target = features.index_select(0, pairs.source), gradient.index_select(0, pairs.target)
-        products, to_weight = torch.empty_like(sources), torch.empty_like(weight)
+        products, to_weight = torch.empty_like(sources), torch.zeros_like(weight)
         for entry, matrix, own in zip(_entries(pairs), weight, to_weight, strict=True):
             torch.mm(at_target[entry], matrix.T, out=products[entry])
             torch.mm(sources[entry].T, at_target[entry], out=own)

@@ -1,8 +1,8 @@
 """One learned step: the networks look at what was heard so far, then every row follows some source views.
 
 The paper's networks turn one summed gradient into one update. Here they set, for each row and channel, a shift and how far
-the row follows each view's own gradient, and the views of the step are followed one after the other: views cost less
-than networks, and k small moves in turn reach further than one move along their sum. Training and refinement share this.
+the row follows a view's own gradient, and the views of the step are followed one after the other: views cost less than
+networks, and k small moves in turn reach further than one move along their sum. Training and refinement share this.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from jaxtyping import Float32
 from torch import Tensor
 
 from gs_sim.reconstruction.g3r.evidence import Evidence, fade, hear, unit_curvature
-from gs_sim.reconstruction.g3r.lift import lift, render_rows, target_of
+from gs_sim.reconstruction.g3r.lift import Lifted, lift, render_rows, target_of
 from gs_sim.reconstruction.g3r.networks import G3RNetworks, Places, time_embedding
 from gs_sim.reconstruction.g3r.state import TURN, NeuralGaussians
 from gs_sim.reconstruction.views import TrainingView
@@ -42,7 +42,7 @@ class Taken:
     state: NeuralGaussians
     evidence: Evidence
     errors: tuple[float, ...]
-    """Mean squared error of each of its views when it came to it."""
+    """Mean squared error of each of its views when it came to it; of the first one before the step."""
 
 
 def take_step(
@@ -65,21 +65,28 @@ def take_step(
     """
     state, evidence = start
     scene, places = world
+    with torch.no_grad():
+        first = lift(networks.decode(state), state.layout, scene, views[0], probe)
+    evidence, errors = hear(fade(evidence), first), [first.error]
     time = time_embedding(moment.step, moment.num_steps, moment.step_size).to(state.explicit)
     update = networks(state, evidence, places, time)
-    explicit = state.explicit + _finite(moment.step_size * update.shift)
     latent = state.latent + _finite(moment.step_size * update.latent)
+    explicit = state.explicit + _finite(moment.step_size * update.shift)
     with torch.no_grad():  # what the latent channels add hardly changes within a step
         added = networks.decode(replace(state, explicit=explicit, latent=latent)) - explicit
-    evidence, errors = fade(evidence), []
     unit = unit_curvature(evidence)
-    for view in views:
+
+    def follow(lifted: Lifted) -> Tensor:
+        newton = networks.decoder.reach * torch.tanh(update.rate * lifted.gradient / unit)
+        return explicit - _finite(moment.step_size * newton)
+
+    explicit = follow(first)
+    for view in views[1:]:
         lifted = lift(explicit.detach() + added, state.layout, scene, view, probe)
         evidence = hear(evidence, lifted)
         if probe is not None:
             unit = unit_curvature(evidence)
-        follow = networks.decoder.reach * torch.tanh(update.rate * lifted.gradient / unit)
-        explicit = explicit - _finite(moment.step_size * follow)
+        explicit = follow(lifted)
         errors.append(lifted.error)
     return Taken(replace(state, explicit=_with_unit_turns(explicit), latent=latent), evidence, tuple(errors))
 

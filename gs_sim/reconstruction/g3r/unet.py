@@ -20,7 +20,7 @@ class SparseUNet(nn.Module):
         pairs = list(itertools.pairwise(widths))
         self.down = nn.ModuleList(DownConv(fine, coarse, generator) for fine, coarse in pairs)
         self.encode = nn.ModuleList(SubmanifoldConv(coarse, coarse, generator) for _, coarse in pairs)
-        self.time = nn.Linear(num_time, widths[-1])
+        self.time = linear_layer(num_time, widths[-1], generator)
         self.up = nn.ModuleList(UpConv(coarse, fine, generator) for fine, coarse in pairs)
         self.decode = nn.ModuleList(SubmanifoldConv(2 * fine, fine, generator) for fine, _ in pairs)
 
@@ -71,7 +71,7 @@ class DirectionCnn(nn.Module):
     def __init__(self, channels: int, width: int, num_time: int, generator: torch.Generator) -> None:
         super().__init__()
         self.stem = _conv(channels + 1, width, generator)
-        self.time = nn.Linear(num_time, width)
+        self.time = linear_layer(num_time, width, generator)
         self.blocks = nn.ModuleList(
             nn.Sequential(_conv(width, width, generator), _conv(width, width, generator)) for _ in range(2)
         )
@@ -90,6 +90,15 @@ class DirectionCnn(nn.Module):
             first, second = block.children()
             x = x + torch.relu(_around(torch.relu(_around(x, first)), second))
         return x[0].flatten(1).T.index_select(0, grid.cell_of)
+
+
+def linear_layer(in_channels: int, out_channels: int, generator: torch.Generator) -> nn.Linear:
+    """A linear layer that keeps the variance, without bias at first, its weights from the generator."""
+    linear = nn.Linear(in_channels, out_channels)
+    with torch.no_grad():
+        linear.weight.normal_(0, in_channels**-0.5, generator=generator)
+        linear.bias.zero_()
+    return linear
 
 
 def _conv(in_channels: int, out_channels: int, generator: torch.Generator) -> nn.Conv2d:

@@ -1,5 +1,6 @@
 """Network weights on disk: safetensors, with the sizes of the networks in the metadata."""
 
+import contextlib
 import json
 from dataclasses import asdict
 from pathlib import Path
@@ -51,7 +52,8 @@ def save_networks(networks: G3RNetworks, path: Path, facts: dict[str, str] | Non
         save_file(tensors, fresh, metadata=metadata)
         fresh.replace(path)
     except (OSError, SafetensorError) as error:
-        fresh.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            fresh.unlink()
         raise StorageError(f"the weights cannot be written to {path}: {error}") from None
 
 
