@@ -86,10 +86,21 @@ def g3r_trials(settings: ReconstructionSettings, steps: Sequence[int], weights: 
     return [
         Trial(
             f"G3R{f' {name}' if name else ''}, T = {count}",
-            replace(settings, method="g3r", g3r=replace(settings.g3r, steps=count, weights=file)),
+            replace(settings, method="g3r", g3r=replace(settings.g3r, steps=count, weights=file, polish_steps=0)),
         )
         for name, file in weights.items()
         for count in steps
+    ]
+
+
+def polish_trials(settings: ReconstructionSettings, steps: int, polish: Sequence[int]) -> list[Trial]:
+    """Learned steps, then so many of optimisation."""
+    return [
+        Trial(
+            f"G3R + {count}, T = {steps}",
+            replace(settings, method="g3r", g3r=replace(settings.g3r, steps=steps, polish_steps=count)),
+        )
+        for count in polish
     ]
 
 

@@ -16,6 +16,7 @@ from gs_sim.benchmark.reconstruct import (
     g3r_trials,
     mean_outcome,
     optimise_trials,
+    polish_trials,
     prepare_drive,
     run_trial,
 )
@@ -108,8 +109,9 @@ def _measure_drive(arguments: argparse.Namespace, settings: ReconstructionSettin
         outcomes.append(run_trial(trial, prepared, drive.recording))
         _print(outcomes[-1])
     longest_s = outcomes[-1].seconds
+    polished = polish_trials(settings, arguments.steps[-1], arguments.polish)
     others = g3r_trials(settings, arguments.steps[-1:], dict(arguments.weights or ()))
-    for trial in others + optimise_trials(settings, longest_s, arguments.factors):
+    for trial in polished + others + optimise_trials(settings, longest_s, arguments.factors):
         outcomes.append(run_trial(trial, prepared, drive.recording))
         _print(outcomes[-1])
     return _Measured(drive.name, drive.variant, len(prepared.views), prepared.seconds, tuple(outcomes))
@@ -151,7 +153,8 @@ def _print_verdict(means: Sequence[Outcome]) -> None:
 
 def _plot(means: Sequence[Outcome]) -> str:
     series = []
-    for label, name in (("G3R, T", "G3R"), ("optimise", "optimise")):
+    for label, name in (("G3R, T", "G3R"), ("G3R + ", "G3R, then optimise"), ("optimise", "optimise")):
         points = [(m.seconds, m.psnr_db) for m in means if m.label.startswith(label) and m.seconds > 0]
-        series.append(Series(name, tuple(sorted(points))))
+        if points:
+            series.append(Series(name, tuple(sorted(points))))
     return curve_plot(series, "seconds of refining", "held-out PSNR, dB")

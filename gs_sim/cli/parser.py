@@ -182,6 +182,9 @@ def _declare_bench(commands: "Commands") -> None:
         "--steps", type=values.counts, metavar="T,T", default=(12, 24), help="of G3R; longest last"
     )
     reconstruct.add_argument(
+        "--polish", type=values.counts, metavar="N,N", default=(), help="G3R, then so many steps of optimisation"
+    )
+    reconstruct.add_argument(
         "--factors",
         type=values.positive_reals,
         metavar="F,F",

@@ -12,6 +12,7 @@ from gs_sim.errors import ConfigError, MissingFeatureError
 from gs_sim.reconstruction.cloud import with_lidar_depth
 from gs_sim.reconstruction.correct_path import PathSettings, correct_path
 from gs_sim.reconstruction.g3r.networks import G3RNetworks
+from gs_sim.reconstruction.g3r.polish import PolishedRefinement
 from gs_sim.reconstruction.g3r.refine import G3RSettings, Refinement
 from gs_sim.reconstruction.g3r.weights import load_networks, shipped_weights
 from gs_sim.reconstruction.initialise import InitialiseSettings, initialise
@@ -192,7 +193,10 @@ class _Loop(Protocol):
 def _loop(first: Scene, views: Sequence[TrainingView], settings: ReconstructionSettings, device: torch.device) -> _Loop:
     generator = torch.Generator().manual_seed(settings.seed)
     if settings.method == "g3r":
-        return Refinement(first, views, _networks(settings, device), settings.g3r, generator)
+        learned = Refinement(first, views, _networks(settings, device), settings.g3r, generator)
+        if not settings.g3r.polish_steps:
+            return learned
+        return PolishedRefinement(learned, views, (settings.g3r, settings.optimise), generator, device)
     return Optimisation(first, views, settings.optimise, generator, device)
 
 

@@ -35,10 +35,12 @@ class G3RSettings:
     """Curvature is estimated at every n-th step."""
     schedule: Literal["cosine", "constant"] = "cosine"
     """How far the steps may go: gamma(t)."""
+    polish_steps: Annotated[int, Range(0, 10_000_000)] = 0
+    """Steps of ordinary optimisation afterwards; with a budget, polishing takes all that learned steps leave of it."""
     weights: str = ""
     """A safetensors file of network weights; empty takes those that came with gs_sim."""
     budget_s: Annotated[float, Range(0, 1_000_000)] = 0.0
-    """Wall time in seconds after which no further step is begun; 0 lets `steps` decide."""
+    """Wall time in seconds after which no further step is begun; 0 lets the numbers of steps decide."""
 
     def __post_init__(self) -> None:
         check_ranges(self)

@@ -45,7 +45,8 @@ def trained(networks: G3RNetworks) -> G3RNetworks:
 def answer(networks: G3RNetworks, layout: Trainable, evidence: Evidence, latent: torch.Tensor) -> Update:
     state = NeuralGaussians(neural_gaussians(layout, 0).explicit, latent, layout)
     with torch.no_grad():
-        return networks(state, evidence, find_places(layout, CENTRE, SMALL), TIME)
+        update: Update = networks(state, evidence, find_places(layout, CENTRE, SMALL), TIME)
+    return update
 
 
 def test_an_untrained_network_follows_a_share_of_the_newton_step_and_shifts_nothing(
