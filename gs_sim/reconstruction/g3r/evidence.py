@@ -80,11 +80,12 @@ def unit_curvature(evidence: Evidence) -> Float32[Tensor, "n 14"]:
 def features_of(explicit: Float32[Tensor, "n 14"], evidence: Evidence) -> Float32[Tensor, "n f"]:
     """State and evidence as a network reads them; every channel is of the order of one."""
     unit = unit_curvature(evidence)
-    by_group = _membership(explicit) / _membership(explicit).sum(dim=0)
+    members = _membership(explicit)
+    by_group = members / members.sum(dim=0)
     curvature = evidence.curvature @ by_group
     mean = curvature.mean(dim=0).clamp(min=1e-20)
     views = evidence.fresh_views.clamp(min=1)[:, None]
-    agreement = (evidence.fresh_gradient.square() @ _membership(explicit)) / (evidence.fresh_squared * views + 1e-20)
+    agreement = (evidence.fresh_gradient.square() @ members) / (evidence.fresh_squared * views + 1e-20)
     return torch.cat(
         [
             explicit * explicit.new_tensor(_EXPLICIT_UNITS),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import torch
-from jaxtyping import Float32, Int64
+from jaxtyping import Float32
 from torch import Tensor, nn
 
 from gs_sim.config import Range, check_ranges
@@ -13,7 +13,7 @@ from gs_sim.reconstruction.g3r.evidence import NUM_FEATURES, Evidence, features_
 from gs_sim.reconstruction.g3r.sparse_grid import Voxelisation, voxelise
 from gs_sim.reconstruction.g3r.state import NUM_EXPLICIT, Decoder, NeuralGaussians
 from gs_sim.reconstruction.g3r.unet import DirectionCnn, DirectionGrid, SparseUNet, direction_grid, linear_layer
-from gs_sim.reconstruction.trainable import BACKGROUND, DISTANT, FIRST_ACTOR, Trainable
+from gs_sim.reconstruction.trainable import FIRST_ACTOR, Trainable
 
 NUM_TIME = 8
 """Channels of the time embedding."""
@@ -49,12 +49,20 @@ class NetworkSettings:
 
 
 @dataclass(frozen=True)
-class Places:
-    """Which rows belong to which network, and where they lie."""
+class Part:
+    """The rows of one network, which lie together, and where they are."""
 
-    background: tuple[Int64[Tensor, "b"], Voxelisation] | None
-    actors: tuple[Int64[Tensor, "a"], Voxelisation] | None
-    distant: tuple[Int64[Tensor, "d"], DirectionGrid] | None
+    rows: slice
+    place: Voxelisation | DirectionGrid
+
+
+@dataclass(frozen=True)
+class Places:
+    """Which rows belong to which network; None where a scene has no such rows."""
+
+    background: Part | None
+    distant: Part | None
+    actors: Part | None
 
 
 @dataclass(frozen=True)
@@ -124,35 +132,46 @@ class G3RNetworks(nn.Module):
     def forward(self, state: NeuralGaussians, evidence: Evidence, places: Places, time: Float32[Tensor, "e"]) -> Update:
         """G(S, grad S; t). Shifts are bounded by each channel's reach; a row that nothing was heard of moves by them alone."""
         features = torch.cat([features_of(state.explicit, evidence), state.latent], dim=1)
-        update = Update(*(torch.zeros_like(part) for part in (state.explicit, state.explicit, state.latent)))
-        parts = ((self.background, places.background), (self.actors, places.actors), (self.distant, places.distant))
-        for (network, part), log_rates in zip(parts, self.log_rates, strict=True):
-            if part is None:
-                continue
-            rows, place = part
-            out = network(features.index_select(0, rows), place, time)
-            gains, shifts, moved = out.split([NUM_EXPLICIT, NUM_EXPLICIT, out.shape[1] - 2 * NUM_EXPLICIT], dim=1)
-            rate = (RATE_UNIT * log_rates + 3 * torch.tanh(gains / 3)).exp()
-            update = Update(
-                update.rate.index_copy(0, rows, rate),
-                update.shift.index_copy(0, rows, self.decoder.reach * torch.tanh(shifts)),
-                update.latent.index_copy(0, rows, LATENT_REACH * torch.tanh(moved)),
-            )
-        return update
+        sizes = (NUM_EXPLICIT, NUM_EXPLICIT, state.latent.shape[1])
+        gains, shifts, moved = ([features.new_zeros(0, size)] for size in sizes)
+        log_rates = []
+        for network, part, own_rates in (
+            (self.background, places.background, self.log_rates[0]),
+            (self.distant, places.distant, self.log_rates[2]),
+            (self.actors, places.actors, self.log_rates[1]),
+        ):
+            if part is not None:
+                out = network(features[part.rows], part.place, time)
+                for told, channels in zip((gains, shifts, moved), out.split(sizes, dim=1), strict=True):
+                    told.append(channels)
+                log_rates.append(own_rates.expand(len(out), -1))
+        rate = (RATE_UNIT * torch.cat(log_rates) + 3 * torch.tanh(torch.cat(gains) / 3)).exp()
+        return Update(
+            rate.nan_to_num(0.0, 0.0, 0.0),
+            (self.decoder.reach * torch.tanh(torch.cat(shifts))).nan_to_num(0.0),
+            (LATENT_REACH * torch.tanh(torch.cat(moved))).nan_to_num(0.0),
+        )
 
 
 def find_places(layout: Trainable, camera_centre: Float32[Tensor, "3"], settings: NetworkSettings) -> Places:
-    """Sort rows to their networks, voxelised where they start."""
+    """Give rows to their networks, voxelised where they start.
+
+    Raises:
+        ValueError: the rows of a part do not lie together, in the order background, distant, actors.
+    """
     segment, points = layout.segment, layout.anchors.nan_to_num(0.0, 0.0, 0.0)
-    background = (segment == BACKGROUND).nonzero()[:, 0]
-    actors = (segment >= FIRST_ACTOR).nonzero()[:, 0]
-    distant = (segment == DISTANT).nonzero()[:, 0]
+    order = torch.where(segment >= FIRST_ACTOR, FIRST_ACTOR, segment)
+    if bool((order[1:] < order[:-1]).any()):
+        raise ValueError("rows must come in the order background, distant, actors, as trainable_from lays them out")
+    ends = torch.bincount(order, minlength=FIRST_ACTOR + 1).cumsum(0).tolist()
+    background, distant, actors = slice(0, ends[0]), slice(ends[0], ends[1]), slice(ends[1], ends[2])
     apart_m = ACTOR_SPACING_CELLS * settings.actor_voxel_m * (segment[actors] - FIRST_ACTOR)
     alone = torch.nn.functional.pad(apart_m[:, None], (0, 2)) + points[actors]
+    grid = settings.direction_deg
     return Places(
-        (background, voxelise(points[background], settings.voxel_m)) if len(background) else None,
-        (actors, voxelise(alone, settings.actor_voxel_m)) if len(actors) else None,
-        (distant, direction_grid(points[distant], camera_centre, settings.direction_deg)) if len(distant) else None,
+        Part(background, voxelise(points[background], settings.voxel_m)) if ends[0] else None,
+        Part(distant, direction_grid(points[distant], camera_centre, grid)) if ends[1] > ends[0] else None,
+        Part(actors, voxelise(alone, settings.actor_voxel_m)) if ends[2] > ends[1] else None,
     )
 
 

@@ -13,7 +13,7 @@ from jaxtyping import Float32
 from torch import Tensor
 
 from gs_sim.reconstruction.g3r.evidence import Evidence, fade, hear, unit_curvature
-from gs_sim.reconstruction.g3r.lift import Lifted, lift, render_rows, target_of
+from gs_sim.reconstruction.g3r.lift import lift, render_rows, target_of
 from gs_sim.reconstruction.g3r.networks import G3RNetworks, Places, time_embedding
 from gs_sim.reconstruction.g3r.state import TURN, NeuralGaussians
 from gs_sim.reconstruction.views import TrainingView
@@ -53,7 +53,7 @@ def take_step(
     moment: Moment,
     probe: torch.Generator | None,
 ) -> Taken:
-    """S + gamma(t) G(S, grad S; t), differentiable in weights and state; rows whose update is not finite stay.
+    """S + gamma(t) G(S, grad S; t), differentiable in weights and state.
 
     Args:
         networks: G.
@@ -70,23 +70,18 @@ def take_step(
     evidence, errors = hear(fade(evidence), first), [first.error]
     time = time_embedding(moment.step, moment.num_steps, moment.step_size).to(state.explicit)
     update = networks(state, evidence, places, time)
-    latent = state.latent + _finite(moment.step_size * update.latent)
-    explicit = state.explicit + _finite(moment.step_size * update.shift)
+    latent = state.latent + moment.step_size * update.latent
+    explicit = state.explicit + moment.step_size * update.shift
     with torch.no_grad():  # what the latent channels add hardly changes within a step
         added = networks.decode(replace(state, explicit=explicit, latent=latent)) - explicit
-    unit = unit_curvature(evidence)
-
-    def follow(lifted: Lifted) -> Tensor:
-        newton = networks.decoder.reach * torch.tanh(update.rate * lifted.gradient / unit)
-        return explicit - _finite(moment.step_size * newton)
-
-    explicit = follow(first)
+    reach, gain = moment.step_size * networks.decoder.reach, update.rate / unit_curvature(evidence)
+    explicit = torch.addcmul(explicit, torch.tanh(gain * first.gradient), reach, value=-1)
     for view in views[1:]:
         lifted = lift(explicit.detach() + added, state.layout, scene, view, probe)
         evidence = hear(evidence, lifted)
-        if probe is not None:
-            unit = unit_curvature(evidence)
-        explicit = follow(lifted)
+        if moment.step == 0:  # of curvature, too little is known yet
+            gain = update.rate / unit_curvature(evidence)
+        explicit = torch.addcmul(explicit, torch.tanh(gain * lifted.gradient), reach, value=-1)
         errors.append(lifted.error)
     return Taken(replace(state, explicit=_with_unit_turns(explicit), latent=latent), evidence, tuple(errors))
 
@@ -120,7 +115,3 @@ def _between(before: NeuralGaussians, after: NeuralGaussians, share: float) -> N
 def _with_unit_turns(explicit: Float32[Tensor, "n 14"]) -> Float32[Tensor, "n 14"]:
     turns = torch.nn.functional.normalize(explicit[:, TURN], dim=1)
     return torch.cat([explicit[:, : TURN.start], turns, explicit[:, TURN.stop :]], dim=1)
-
-
-def _finite(values: Tensor) -> Tensor:
-    return values.nan_to_num(0.0, 0.0, 0.0)

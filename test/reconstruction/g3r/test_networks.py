@@ -57,9 +57,10 @@ def test_an_untrained_network_follows_a_share_of_the_newton_step_and_shifts_noth
     assert not bool(update.shift.any())
 
 
-def test_the_order_of_rows_does_not_matter(start: Start, networks: G3RNetworks) -> None:
+def test_the_order_of_rows_within_a_part_does_not_matter(start: Start, networks: G3RNetworks) -> None:
     networks, evidence = trained(networks), heard(start)
-    order = torch.randperm(len(start.layout), generator=torch.Generator().manual_seed(4))
+    mixed = torch.randperm(len(start.layout), generator=torch.Generator().manual_seed(4))
+    order = mixed[start.layout.segment[mixed].clamp(max=FIRST_ACTOR).argsort(stable=True)]
     latent = torch.randn(len(order), SMALL.num_latent, generator=torch.Generator().manual_seed(5))
     shuffled = Trainable(**{name: value[order] for name, value in vars(start.layout).items()})
     rows: dict[str, Any] = {n: v[order] for n, v in vars(evidence).items() if isinstance(v, torch.Tensor)}
@@ -87,6 +88,12 @@ def test_background_actors_and_shell_each_answer_by_their_own_weights(start: Sta
         assert bool((after != before)[mine].any())
         assert torch.equal(after[~mine], before[~mine])
         before = after
+
+
+def test_rows_of_mixed_parts_are_refused(start: Start) -> None:
+    backwards = Trainable(**{name: value.flip(0) for name, value in vars(start.layout).items()})
+    with pytest.raises(ValueError, match="in the order background, distant, actors"):
+        find_places(backwards, CENTRE, SMALL)
 
 
 def test_a_scene_of_background_alone_is_answered(start: Start, networks: G3RNetworks) -> None:
