@@ -49,6 +49,8 @@ def measure(arguments: argparse.Namespace) -> dict[str, object]:
     if arguments.plot is not None:
         arguments.plot.write_text(_plot(means["clean"]), encoding="utf-8")
     return {
+        "seed": arguments.seed,
+        "holdout": arguments.holdout,
         "drives": [asdict(measured) for measured in facts],
         "mean": {variant: [asdict(mean) for mean in rows] for variant, rows in means.items()},
         "peak_memory_mb": peak_memory_mb(),

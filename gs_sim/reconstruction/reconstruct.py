@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal, Protocol
+from typing import Annotated, Literal, Protocol, runtime_checkable
 
 import torch
 
@@ -182,6 +182,7 @@ def refine(prepared: Prepared, settings: ReconstructionSettings, hooks: Hooks) -
     )
 
 
+@runtime_checkable
 class _Loop(Protocol):
     """What refines a scene, step by step."""
 

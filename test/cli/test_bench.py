@@ -12,21 +12,25 @@ from gs_sim.cli.main import main
 from gs_sim.sources.street.settings import StreetSettings
 
 
-def test_bench_reconstruct_tells_held_out_quality_over_time(
+def test_bench_reconstruct_tells_held_out_quality_of_both_methods(
     tiny_bag: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    figures = tmp_path / "figures.json"
-    command = ["bench", "reconstruct", "--bag", str(tiny_bag), "--width", "48", "--budget-s", "1", "--holdout", "4"]
-    assert main([*command, "--json", str(figures)]) == 0
+    figures, plot = tmp_path / "figures.json", tmp_path / "curves.svg"
+    command = ["bench", "reconstruct", "--bag", str(tiny_bag), "--width", "48", "--holdout", "4", "--steps", "1,2"]
+    command += ["--polish", "3", "--factors", "0.5,2", "--json", str(figures), "--plot", str(plot)]
+    assert main(command) == 0
     document = json.loads(figures.read_text())
-    assert document["bag"] == "tiny"
-    assert document["num_views"] == 6
+    (drive,) = document["drives"]
+    assert (drive["name"], drive["variant"], drive["num_views"]) == ("tiny", "clean", 6)
     assert {"hardware", "device", "seed", "holdout", "peak_memory_mb"} <= set(document)
-    rows = document["rows"]
-    assert {"method", "seconds", "psnr_db", "ssim", "num_gaussians"} <= set(rows[-1])
-    printed = [line for line in capsys.readouterr().out.splitlines() if line.startswith("optimise")]
-    assert len(printed) == len(rows)
-    assert f"{rows[-1]['psnr_db']:.2f}" in printed[-1]
+    labels = [row["label"] for row in drive["outcomes"]]
+    learned = ["G3R, T = 1", "G3R, T = 2", "G3R + 3, T = 2"]
+    assert labels == ["start", *learned, "optimise, 0.5 x", "optimise, 2 x"]
+    assert [row["steps"] for row in drive["outcomes"][:4]] == [0, 1, 2, 5]
+    printed = capsys.readouterr().out
+    assert f"{drive['outcomes'][2]['psnr_db']:.2f}" in printed
+    assert plot.read_text().startswith("<svg")
+    assert "optimise" in plot.read_text()
 
 
 def test_bench_rasterizer_prints_a_row_per_case_and_writes_all_figures(

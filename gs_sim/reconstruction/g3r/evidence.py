@@ -13,6 +13,8 @@ GRADIENT_MEMORY, CURVATURE_MEMORY = 0.7, 0.85
 """How much of the gradients and of the curvature of earlier steps is kept at each step."""
 DAMPING = 1.0
 """Curvature added to each row's own, as a share of the mean over all rows (Levenberg-Marquardt)."""
+NOISE = 1e-5
+"""Channels whose mean is below this share of the largest one have nothing to say."""
 NUM_FEATURES = 3 * NUM_EXPLICIT + 2 * len(GROUPS) + 1
 """Channels of `features_of`; the latent ones come on top."""
 
@@ -74,7 +76,7 @@ def unit_curvature(evidence: Evidence) -> Float32[Tensor, "n 14"]:
     curvature = _shared_by_group(evidence.curvature / evidence.probes.clamp(min=0.1)[:, None])
     is_known = (evidence.probes > 0).float()[:, None]
     mean = (curvature * is_known).sum(dim=0) / is_known.sum().clamp(min=1)
-    return (curvature + DAMPING * mean).clamp(min=1e-12) * curvature.new_tensor(REACH)
+    return (curvature + DAMPING * _no_noise(mean)) * curvature.new_tensor(REACH)
 
 
 def features_of(explicit: Float32[Tensor, "n 14"], evidence: Evidence) -> Float32[Tensor, "n f"]:
@@ -83,9 +85,11 @@ def features_of(explicit: Float32[Tensor, "n 14"], evidence: Evidence) -> Float3
     members = _membership(explicit)
     by_group = members / members.sum(dim=0)
     curvature = evidence.curvature @ by_group
-    mean = curvature.mean(dim=0).clamp(min=1e-20)
+    mean = _no_noise(curvature.mean(dim=0))
     views = evidence.fresh_views.clamp(min=1)[:, None]
-    agreement = (evidence.fresh_gradient.square() @ members) / (evidence.fresh_squared * views + 1e-20)
+    agreement = (evidence.fresh_gradient.square() @ members) / (
+        evidence.fresh_squared * views + NOISE * _no_noise(evidence.fresh_squared.mean(dim=0))
+    )
     return torch.cat(
         [
             explicit * explicit.new_tensor(_EXPLICIT_UNITS),
@@ -100,6 +104,11 @@ def features_of(explicit: Float32[Tensor, "n 14"], evidence: Evidence) -> Float3
 
 
 _EXPLICIT_UNITS = (0.5,) * 3 + (0.5,) * 3 + (1.0,) * 4 + (0.5,) * 3 + (0.3,)
+
+
+def _no_noise(means: Float32[Tensor, "c"]) -> Float32[Tensor, "c"]:
+    """Means of channels, those that are but rounding errors beside the largest one raised above them."""
+    return torch.maximum(means, NOISE * means.max()).clamp(min=1e-30)
 
 
 def _squash(values: Tensor) -> Tensor:

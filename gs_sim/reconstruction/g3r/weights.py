@@ -26,11 +26,12 @@ def shipped_weights() -> Path:
         StorageError: neither has them.
     """
     package = Path(gs_sim.__file__).resolve().parent
-    folders = (package.parent / "models", package.parents[3] / "share" / "gs_sim" / "models")
+    installed = [prefix / "share" / "gs_sim" / "models" for prefix in package.parents[3:4]]
+    folders = [package.parent / "models", *installed]
     for folder in folders:
         if (folder / SHIPPED).is_file():
             return folder / SHIPPED
-    raise StorageError(f"this installation of gs_sim has no G3R weights (looked in {folders[0]} and {folders[1]})")
+    raise StorageError(f"this installation of gs_sim has no G3R weights (looked in {' and '.join(map(str, folders))})")
 
 
 def save_networks(networks: G3RNetworks, path: Path, facts: dict[str, str] | None = None) -> None:
