@@ -104,7 +104,8 @@ def test_every_argument_that_sets_a_parameter_sets_one_that_exists_and_is_empty_
         assert not rows
         return
     types = parameter_types(SETTINGS[path.name]) | {name: kind.__name__ for name, kind in OF_EVERY_NODE.items()}
-    assert {parameter: types.get(parameter) for parameter, _ in rows.values()} == dict(rows.values())
+    wanted = {name.format(method=method): kind for name, kind in rows.values() for method in ("optimise", "g3r")}
+    assert {parameter: types.get(parameter) for parameter in wanted} == wanted
     defaults = {name: declared(path)[name]["default_value"] for name in rows}
     assert {name for name, value in defaults.items() if ast.literal_eval(value) != ""} == set()
 

@@ -3,7 +3,6 @@
 import contextlib
 import multiprocessing
 import os
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
@@ -80,8 +79,8 @@ class LessonPool:
         """The lesson of a seed, as soon as it is there; drawn here if no worker is left that could."""
         if seed not in self._known:
             folder = self._cache.folder_of(seed)
-            while not has_lesson(folder) and any(worker.is_alive() for worker in self._workers):
-                time.sleep(POLL_S)
+            while not has_lesson(folder) and (alive := [worker for worker in self._workers if worker.is_alive()]):
+                alive[0].join(POLL_S)
             if not has_lesson(folder):
                 save_lesson(draw_lesson(seed, self._cache.settings), folder)
             self._known[seed] = load_lesson(folder)

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import torch
@@ -53,42 +52,48 @@ def train_g3r(settings: TrainG3RSettings, run: TrainingRun) -> Path:
         trainer.resume(run.folder)
         workers = run.num_workers if group.rank == 0 else 0
         with LessonPool(Cache(run.lessons, settings.lessons), seeds, workers) as pool:
-            _iterate(trainer, networks, settings, run, group, pool)
+            _iterate(trainer, settings, run, group, pool)
     return run.folder / WEIGHTS
 
 
 def _iterate(
-    trainer: Trainer,
-    networks: G3RNetworks,
-    settings: TrainG3RSettings,
-    run: TrainingRun,
-    group: ProcessGroup,
-    pool: LessonPool,
+    trainer: Trainer[G3RNetworks], settings: TrainG3RSettings, run: TrainingRun, group: ProcessGroup, pool: LessonPool
 ) -> None:
     curves = Curves(run.folder, IterationResult) if group.rank == 0 else None
     while trainer.iteration < settings.iterations and not run.should_stop():
-        iteration = trainer.iteration
-        drawn, _ = draw_iteration(settings, iteration)
-        _, place = draw_iteration(settings, iteration * group.size + group.rank)
-        generator = torch.Generator().manual_seed(settings.seed * 7919 + iteration * group.size + group.rank)
-        done = iteration / settings.iterations
-        lesson = pool.lesson(settings.first_street + place)
-        update = partial(trainer.update, done)
-        loss, start_db, end_db = learn_lesson(networks, lesson, drawn, settings, generator, update)
+        result = _learn_next(trainer, settings, group, pool)
         trainer.iteration += 1
         if curves is not None:
-            result = IterationResult(iteration, loss, start_db, end_db, drawn.num_steps)
             curves.add(result)
             run.on_iteration(result)
-            if trainer.iteration % run.save_every == 0 or trainer.iteration == settings.iterations:
-                _save(trainer, networks, settings, run)
+            if trainer.iteration % run.save_every == 0:
+                _save(trainer, settings, run)
     if curves is not None:
-        _save(trainer, networks, settings, run)
+        _save(trainer, settings, run)
 
 
-def _save(trainer: Trainer, networks: G3RNetworks, settings: TrainG3RSettings, run: TrainingRun) -> None:
+def _learn_next(
+    trainer: Trainer[G3RNetworks], settings: TrainG3RSettings, group: ProcessGroup, pool: LessonPool
+) -> IterationResult:
+    """One street in each process of the group; all of them take as many steps."""
+    iteration = trainer.iteration
+    drawn, _ = draw_iteration(settings, iteration)
+    own = iteration * group.size + group.rank
+    _, place = draw_iteration(settings, own)
+    generator = torch.Generator().manual_seed(settings.seed * 7919 + own)
+    losses: list[float] = []
+    psnr_db: list[float] = []
+    lesson = pool.lesson(settings.first_street + place)
+    for window in learn_lesson(trainer.networks, lesson, drawn, settings, generator):
+        trainer.update(iteration / settings.iterations)
+        losses += window.losses
+        psnr_db += window.psnr_db
+    return IterationResult(iteration, sum(losses) / len(losses), psnr_db[0], psnr_db[-1], drawn.num_steps)
+
+
+def _save(trainer: Trainer[G3RNetworks], settings: TrainG3RSettings, run: TrainingRun) -> None:
     trainer.save(run.folder)
-    averaged = G3RNetworks(networks.settings, torch.Generator().manual_seed(0))
+    averaged = G3RNetworks(settings.networks, torch.Generator().manual_seed(0))
     averaged.load_state_dict(trainer.averaged, strict=False)
     facts = {
         "trained_on": f"synthetic streets {settings.first_street} to {settings.first_street + settings.streets - 1}",

@@ -1,7 +1,7 @@
 """Learning G3R's networks: refine synthetic streets and judge every step on views the network never saw (G3R, 3.4)."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Literal
 
@@ -100,18 +100,19 @@ def draw_iteration(settings: TrainG3RSettings, iteration: int) -> tuple[Drawn, i
     return Drawn(steps, views), int(torch.randperm(settings.streets, generator=shuffle)[place])
 
 
-def learn_lesson(
-    networks: G3RNetworks,
-    lesson: Lesson,
-    drawn: Drawn,
-    settings: TrainG3RSettings,
-    generator: torch.Generator,
-    update_weights: Callable[[], None],
-) -> tuple[float, float, float]:
-    """Refine one street and learn on the way; gives the mean loss, and the judges' PSNR after the first and last step.
+@dataclass(frozen=True)
+class Window:
+    """The steps between two updates of the weights."""
 
-    `update_weights` is called with gradients in place, after every `unroll` steps.
-    """
+    losses: tuple[float, ...]
+    psnr_db: tuple[float, ...]
+    """Of judging views, after each step."""
+
+
+def learn_lesson(
+    networks: G3RNetworks, lesson: Lesson, drawn: Drawn, settings: TrainG3RSettings, generator: torch.Generator
+) -> Iterator[Window]:
+    """Refine one street; yields with gradients in place after every `unroll` steps, for the caller to update weights."""
     device = next(networks.parameters()).device
     centres = torch.stack([view.world_from_camera[:3, 3] for view in lesson.source]).float()
     scene = _thinned(lesson.scene, settings, generator)
@@ -121,26 +122,23 @@ def learn_lesson(
     count = drawn.num_steps
     sizes = step_sizes(count) if settings.schedule == "cosine" else [1.0] * count
     feed, judge = _endless(lesson.source, generator), _judges(lesson, settings, generator)
-    evidence = no_evidence(len(state), state.explicit)
-    pending: list[Tensor] = []
-    losses, psnr, trust = [], [], 1.0
+    evidence, trust = no_evidence(len(state), state.explicit), 1.0
+    losses: list[Tensor] = []
+    psnr_db: list[float] = []
     for number, size in enumerate(sizes):
         views = [next(feed) for _ in range(drawn.views_per_step)]
-        probe = generator if number % settings.curvature_every == 0 else None
-        moment = Moment(number, count, size)
-        taken = take_step(networks, (state, evidence), (scene, places), views, moment, probe)
-        loss, psnr_db = _judged(networks, taken.state, scene, next(judge), settings)
+        moment = Moment(number, count, size, generator if number % settings.curvature_every == 0 else None)
+        taken = take_step(networks, (state, evidence), (scene, places), views, moment)
+        loss, judged_db = _judged(networks, taken.state, scene, next(judge), settings)
         state, trust = settle(networks, state, taken, (scene, views[0]), trust)
         evidence = taken.evidence
-        pending.append(loss)
-        losses.append(float(loss.detach()))
-        psnr.append(psnr_db)
-        if len(pending) == settings.unroll or number + 1 == count:
-            (sum(pending) / len(pending)).backward()  # type: ignore[union-attr]  # never empty
-            update_weights()
-            pending = []
+        losses.append(loss)
+        psnr_db.append(judged_db)
+        if len(losses) == settings.unroll or number + 1 == count:
+            torch.stack(losses).mean().backward()
+            yield Window(tuple(float(each.detach()) for each in losses), tuple(psnr_db))
+            losses, psnr_db = [], []
             state = NeuralGaussians(state.explicit.detach(), state.latent.detach(), state.layout)
-    return sum(losses) / count, psnr[0], psnr[-1]
 
 
 def _judged(

@@ -4,7 +4,7 @@ import csv
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -21,14 +21,17 @@ LARGEST_GRADIENT = 1.0
 """Gradients are scaled down to this norm."""
 
 
-class Trainer:
+Network = TypeVar("Network", bound=nn.Module)
+
+
+class Trainer(Generic[Network]):
     """Owns the optimiser and the averaged weights of a network.
 
     Every random choice of an iteration comes from a generator of its own, so weights, Adam's moments, averages and two
     counters are all that going on needs.
     """
 
-    def __init__(self, networks: nn.Module, learning_rate: float, averaging: float, group: ProcessGroup) -> None:
+    def __init__(self, networks: Network, learning_rate: float, averaging: float, group: ProcessGroup) -> None:
         self.networks, self._rate, self._averaging, self._group = networks, learning_rate, averaging, group
         self._names = [name for name, _ in networks.named_parameters()]
         self._parameters = list(networks.parameters())

@@ -7,13 +7,17 @@ from pathlib import Path
 import av
 import cv2
 import pytest
+import yaml
 from small_drive import SmallDrive, write_drive
+from small_lesson import SMALL_TRAINING
 from tiny_world import TinyWorld
 
 from gs_sim.cli.main import main
+from gs_sim.config import to_dict
 from gs_sim.geometry.trajectory import Trajectory
 from gs_sim.jobs import recordings
 from gs_sim.reconstruction import optimise
+from gs_sim.reconstruction.g3r.weights import load_networks
 from gs_sim.scene.ply import save_ply
 from gs_sim.scene.storage import load_scene
 
@@ -41,6 +45,38 @@ def test_reconstruct_writes_a_scene_and_a_report_with_the_promised_keys(made: Pa
     assert report["configuration"]["optimise"]["steps"] == 4
     assert report["num_views"] == 6  # 8 frames, of which 2 and 6 are held out
     assert report["camera_rates_hz"]["front"] == pytest.approx(10.0)
+
+
+def test_reconstruct_by_learned_steps_says_so_in_its_report(tiny_bag: Path, tmp_path: Path) -> None:
+    scene = tmp_path / "scene"
+    command = ["reconstruct", str(tiny_bag), "-o", str(scene), "--method", "g3r", "--width", "64", *FAST]
+    assert main(command) == 0
+    report = json.loads((scene / "report.json").read_text())
+    assert (report["method"], report["steps"]) == ("g3r", 4)
+    assert report["configuration"]["g3r"]["steps"] == 4
+    assert load_scene(scene).background.sh.shape[1] == 1
+
+
+def test_reconstruct_with_weights_that_are_none_writes_nothing(
+    tiny_bag: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = tmp_path / "settings.yaml"
+    settings.write_text(f"method: g3r\ng3r: {{weights: {settings}}}\n")
+    command = ["reconstruct", str(tiny_bag), "-o", str(tmp_path / "scene"), "--config", str(settings)]
+    assert main(command) == 2
+    assert "is no readable safetensors file" in capsys.readouterr().err
+    assert not (tmp_path / "scene").exists()
+
+
+def test_train_learns_stops_and_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    settings = tmp_path / "settings.yaml"
+    settings.write_text(yaml.safe_dump(to_dict(SMALL_TRAINING)))
+    command = ["train", "g3r", "-o", str(tmp_path / "run"), "--config", str(settings), "--device", "cpu"]
+    assert main([*command, "--iterations", "1"]) == 0
+    assert main([*command, "--iterations", "2"]) == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if "after the last" in line]
+    assert [line.split()[0] for line in lines] == ["1/1", "2/2"]
+    load_networks(tmp_path / "run" / "weights.safetensors")
 
 
 def test_inspect_of_a_good_bag_lists_its_sensors_and_says_ready(

@@ -76,7 +76,7 @@ def test_a_drive_played_live_becomes_a_scene_whose_images_equal_the_offline_rend
     player.offer(topics)
 
     goal = client.send(bag="drive", scene_path="cancelled", steps=1_000_000)
-    goal.wait_for_stage("optimise")
+    goal.wait_for_stage("refine")
     assert goal.cancel() < 5.0
     assert not (drive.parent / "cancelled").exists()
 
@@ -88,7 +88,7 @@ def test_a_drive_played_live_becomes_a_scene_whose_images_equal_the_offline_rend
     client.close()
     assert (status, result.message) == (SUCCEEDED, "")
     assert result.num_skipped == 0
-    assert {heard.stage for heard in goal.feedback} >= {"record", "initialise", "optimise"}
+    assert {heard.stage for heard in goal.feedback} >= {"record", "initialise", "refine"}
     assert reconstructor.is_alive()
     images_equal_offline_rendering(drive.parent / "live", ros_node)
 

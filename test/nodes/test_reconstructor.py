@@ -119,7 +119,7 @@ def test_a_bag_becomes_a_scene_with_feedback_and_pictures(node: "Node", client: 
     assert math.isfinite(result.psnr_db)
     assert 0 < result.seconds_refine < result.seconds
 
-    assert {heard.stage for heard in goal.feedback} >= {"start", "optimise"}
+    assert {heard.stage for heard in goal.feedback} >= {"start", "refine"}
     fractions = [heard.progress for heard in goal.feedback]
     assert fractions == sorted(fractions)
     assert 0 <= fractions[0] < fractions[-1] <= 1
@@ -159,6 +159,13 @@ REFUSALS: dict[str, dict[str, Any]] = {
 }
 
 
+def test_a_goal_may_ask_for_learned_steps(client: Client, folder: Path) -> None:
+    status, result = client.send(bag="drive", scene_path="learned", method="g3r", steps=3).result()
+    assert (status, result.success, result.message) == (SUCCEEDED, True, "")
+    report = json.loads((folder / "learned" / "report.json").read_text())
+    assert (report["method"], report["steps"]) == ("g3r", 3)
+
+
 def test_what_cannot_be_done_is_refused_in_one_sentence(client: Client, folder: Path) -> None:
     before = sorted(folder.iterdir())
     for expected, fields in REFUSALS.items():
@@ -181,7 +188,7 @@ def test_a_killed_process_is_one_sentence_and_the_next_goal_can_be_cancelled_at_
     assert not (folder / "killed").exists()
 
     goal = client.send(bag="drive", scene_path="cancelled", steps=FOREVER)
-    goal.wait_for_stage("optimise")
+    goal.wait_for_stage("refine")
     assert goal.cancel() < 2.0
     assert not (folder / "cancelled").exists()
     assert hidden_files(folder) == []
@@ -212,7 +219,7 @@ def test_a_live_drive_becomes_a_scene(node: "Node", client: Client, reconstructo
     status, result = goal.result()
     player.close()
     assert (status, result.message) == (SUCCEEDED, "")
-    assert {heard.stage for heard in goal.feedback} >= {"record", "optimise"}
+    assert {heard.stage for heard in goal.feedback} >= {"record", "refine"}
     report = json.loads((folder / "live" / "report.json").read_text(encoding="utf-8"))
     assert report["num_views"] == 2 * (NUM_FRAMES - NUM_FRAMES // 5), "every image arrived, and every fifth is held out"
     assert len(load_scene(folder / "live").rig.cameras) == 2

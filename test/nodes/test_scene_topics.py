@@ -75,9 +75,9 @@ def test_scene_info_counts(scene: Scene) -> None:
 def test_progress_never_goes_back_and_time_left_is_known_while_refining() -> None:
     whole = WholeProgress(is_live=True)
     steps = [("record", 1, 2), ("start", 0, 1), ("open bag", 0, 1), ("initialise", 0, 1)]
-    steps += [("optimise", number, 100) for number in (1, 50, 100)] + [("save", 0, 1), ("unheard of", 1, 2)]
+    steps += [("refine", number, 100) for number in (1, 50, 100)] + [("save", 0, 1), ("unheard of", 1, 2)]
     standings = [
-        whole.update(Progress(stage, step, count, 20.0 if stage == "optimise" else None, 7), float(index))
+        whole.update(Progress(stage, step, count, 20.0 if stage == "refine" else None, 7), float(index))
         for index, (stage, step, count) in enumerate(steps)
     ]
     fractions = [standing.fraction for standing in standings]

@@ -68,7 +68,7 @@ class Watcher:
 
     @property
     def steps(self) -> int:
-        return sum(progress.stage == "optimise" for progress in self.heard)
+        return sum(progress.stage == "refine" for progress in self.heard)
 
 
 @dataclass(frozen=True)
@@ -126,8 +126,8 @@ def test_a_report_can_be_written_from_what_a_reconstruction_returns(whole: Run) 
 
 def test_progress_names_each_stage_and_counts_every_step(whole: Run) -> None:
     stages = list(dict.fromkeys(progress.stage for progress in whole.heard))
-    assert stages == ["register sweeps", "read images", "initialise", "optimise"]
-    steps = [progress for progress in whole.heard if progress.stage == "optimise"]
+    assert stages == ["register sweeps", "read images", "initialise", "refine"]
+    steps = [progress for progress in whole.heard if progress.stage == "refine"]
     assert [progress.step for progress in steps] == list(range(1, 61))
     assert {progress.num_steps for progress in steps} == {60}
     assert steps[-1].num_gaussians == whole.result.num_gaussians
@@ -219,7 +219,7 @@ def test_the_bound_on_gaussians_holds_to_the_end(tiny_world: TinyWorld) -> None:
 def test_without_lidar_stereo_gives_the_first_scene(textured: MemoryRecording) -> None:
     blind = replace(textured, rig=make_rig(has_lidar=False), all_sweeps=())
     finished = run(blind, settings_of(40))
-    first_step = next(progress for progress in finished.heard if progress.stage == "optimise")
+    first_step = next(progress for progress in finished.heard if progress.stage == "refine")
     assert first_step.num_gaussians > 2000
     assert finished.result.path == "logged"
     after = held_out(finished.result.scene, blind).total
@@ -229,7 +229,7 @@ def test_without_lidar_stereo_gives_the_first_scene(textured: MemoryRecording) -
 
 def first_step_psnr_db(finished: Run) -> float:
     """How well the first scene explains the first training view."""
-    psnr = next(progress.psnr_db for progress in finished.heard if progress.stage == "optimise")
+    psnr = next(progress.psnr_db for progress in finished.heard if progress.stage == "refine")
     assert psnr is not None
     return psnr
 

@@ -50,7 +50,9 @@ def test_every_learned_part_hears_from_the_loss(lesson: Lesson) -> None:
                 p.add_(0.02 * torch.randn(p.shape, generator=torch.Generator().manual_seed(len(name))))
 
     settings = replace(SMALL_TRAINING, thinned=0.0)
-    learn_lesson(networks, lesson, Drawn(6, 2), settings, torch.Generator().manual_seed(1), listen)
+    for window in learn_lesson(networks, lesson, Drawn(6, 2), settings, torch.Generator().manual_seed(1)):
+        assert len(window.losses) == len(window.psnr_db) == settings.unroll
+        listen()
     has_actors = any(len(actor.gaussians_box) for actor in lesson.scene.actors)
     silent = [name for name, total in heard.items() if total == 0.0 and (has_actors or not name.startswith("actors"))]
     assert silent == []

@@ -83,7 +83,7 @@ class Refinement:
             probe = self._generator if number % self._settings.curvature_every == 0 else None
             with torch.no_grad():
                 start, world = (self.state, evidence), (self._scene, self._places)
-                taken = take_step(self._networks, start, world, views, Moment(number, count, size), probe)
+                taken = take_step(self._networks, start, world, views, Moment(number, count, size, probe))
                 trust = self._trust
                 self.state, self._trust = settle(self._networks, self.state, taken, (self._scene, views[0]), trust)
             evidence = taken.evidence

@@ -33,6 +33,8 @@ class Moment:
     num_steps: int
     step_size: float
     """gamma(t)."""
+    probe: torch.Generator | None
+    """Draws signs, if this step probes the curvature."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,6 @@ def take_step(
     world: tuple[Scene, Places],
     views: Sequence[TrainingView],
     moment: Moment,
-    probe: torch.Generator | None,
 ) -> Taken:
     """S + gamma(t) G(S, grad S; t), differentiable in weights and state.
 
@@ -61,12 +62,11 @@ def take_step(
         world: the scene that rows are drawn in, and where they lie.
         views: followed one after the other.
         moment: which step this is.
-        probe: draws signs if this step probes the curvature.
     """
     state, evidence = start
     scene, places = world
     with torch.no_grad():
-        first = lift(networks.decode(state), state.layout, scene, views[0], probe)
+        first = lift(networks.decode(state), state.layout, scene, views[0], moment.probe)
     evidence, errors = hear(fade(evidence), first), [first.error]
     time = time_embedding(moment.step, moment.num_steps, moment.step_size).to(state.explicit)
     update = networks(state, evidence, places, time)
@@ -77,7 +77,7 @@ def take_step(
     reach, gain = moment.step_size * networks.decoder.reach, update.rate / unit_curvature(evidence)
     explicit = torch.addcmul(explicit, torch.tanh(gain * first.gradient), reach, value=-1)
     for view in views[1:]:
-        lifted = lift(explicit.detach() + added, state.layout, scene, view, probe)
+        lifted = lift(explicit.detach() + added, state.layout, scene, view, moment.probe)
         evidence = hear(evidence, lifted)
         if moment.step == 0:  # of curvature, too little is known yet
             gain = update.rate / unit_curvature(evidence)
