@@ -12,13 +12,14 @@ from tiny_world import make_tiny_world
 
 pytest.importorskip("rclpy", reason="ROS 2 is not installed, and settings of nodes name what it offers")
 
-from gs_sim.config import override
+from gs_sim.config import load_config, override
 from gs_sim.errors import ConfigError
 from gs_sim.geometry.rig import Rig
 from gs_sim.nodes.reconstructing.settings import ReconstructorSettings
 from gs_sim.nodes.simulating.settings import SensorSimSettings
 from gs_sim.simulation.simulator import Simulator
 from gs_sim.simulation.virtual_camera import load_rig
+from gs_sim.training.train_g3r import TrainG3RSettings
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = ROOT / "config"
@@ -50,7 +51,13 @@ def equal_to_default(defaults: Any, values: dict[str, Any], prefix: str = "") ->
 
 def test_there_is_a_parameter_file_for_each_node_and_every_file_is_known() -> None:
     files = {str(path.relative_to(CONFIG)) for path in CONFIG.rglob("*") if path.is_file()}
-    assert files == {*SETTINGS, *(f"rigs/{path.name}" for path in RIGS), "fastdds_shm.xml", "README.md"}
+    others = {"fastdds_shm.xml", "README.md", "train_g3r_gpu.yaml"}
+    assert files == {*SETTINGS, *(f"rigs/{path.name}" for path in RIGS), *others}
+
+
+def test_the_larger_training_is_one_that_settings_allow() -> None:
+    settings = load_config(CONFIG / "train_g3r_gpu.yaml", TrainG3RSettings())
+    assert settings.networks.width > TrainG3RSettings().networks.width
 
 
 @pytest.mark.parametrize("name", SETTINGS)
