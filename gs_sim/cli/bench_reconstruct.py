@@ -2,9 +2,7 @@
 
 import argparse
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 from gs_sim.benchmark.curve_plot import curve_plot
 from gs_sim.benchmark.degraded import VARIANTS
@@ -78,17 +76,11 @@ class _Measured:
     outcomes: tuple[Outcome, ...]
 
 
-@contextmanager
-def _opened(bag: Path) -> Iterator[Recording]:
-    with open_bag(bag, BagSettings()) as recording:
-        yield recording
-
-
 def _drives(arguments: argparse.Namespace, device: str) -> Iterator[_Drive]:
     """Every drive, degraded as wished, one at a time."""
     variants = {name: VARIANTS[name] for name in (VARIANTS if arguments.robustness else ["clean"])}
     if arguments.bag is not None:
-        with _opened(arguments.bag) as recording:
+        with open_bag(arguments.bag, BagSettings()) as recording:
             yield from (_Drive(arguments.bag.name, name, change(recording)) for name, change in variants.items())
         return
     drives = StreetDrives(num=arguments.streets, device=device)

@@ -3,7 +3,6 @@
 A lesson is drawn from its seed alone. The first scene is made from the source views by the same code as any scene.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Annotated
 
@@ -15,7 +14,7 @@ from gs_sim.reconstruction.initialise import InitialiseSettings, initialise
 from gs_sim.reconstruction.stereo import StereoSettings
 from gs_sim.reconstruction.views import TrainingView, rig_poses_at
 from gs_sim.scene.scene import Scene
-from gs_sim.sensing.holdout import is_ground_truth_camera
+from gs_sim.sensing.holdout import is_ground_truth_camera, is_held_out
 from gs_sim.sensing.recording import MemoryRecording
 from gs_sim.sources.street.randomness import pick, uniform, whole
 from gs_sim.sources.street.recording import StreetRecording, cast_all
@@ -99,14 +98,9 @@ def split_views(
         is_beside = is_ground_truth_camera(mounted.name)
         for frame, pose in zip(recording.frames(mounted.name), poses, strict=True):
             view = TrainingView(mounted.name, frame.index, frame.stamp_ns, mounted.camera, frame.rgb, pose)
-            is_novel = is_beside or frame.index % every_novel == every_novel // 2
+            is_novel = is_beside or is_held_out(frame.index, every_novel)
             (novel if is_novel else source).append(view)
     return tuple(sorted(source, key=_moment)), tuple(sorted(novel, key=_moment))
-
-
-def beside(views: Sequence[TrainingView]) -> tuple[TrainingView, ...]:
-    """Those of the views that lie off the driven path."""
-    return tuple(view for view in views if is_ground_truth_camera(view.camera_name))
 
 
 def _moment(view: TrainingView) -> tuple[int, str]:

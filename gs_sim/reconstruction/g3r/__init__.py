@@ -1,4 +1,4 @@
 """G3R: learned gradient-guided refinement (Chen et al., ECCV 2024), written from the paper's description.
 
-Under construction: what is here is complete and tested in itself, and nothing calls it yet. Imports the core only.
+`refine.py` is the loop, `step.py` one step of it, which training takes too; ARCHITECTURE.md follows the data through them.
 """

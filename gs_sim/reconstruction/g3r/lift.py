@@ -9,7 +9,7 @@ them near zero.
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float32, Float64
+from jaxtyping import Float32
 from torch import Tensor
 
 from gs_sim.reconstruction.g3r.state import plain_rows
@@ -44,7 +44,7 @@ def lift(
     """
     with torch.enable_grad():
         leaf = decoded.detach().clone().requires_grad_(True)
-        residual = render_rows(leaf, layout, scene, view).colour - target_of(view, leaf.device)
+        residual = residual_of(leaf, layout, scene, view)
         loss = 0.5 * residual.square().sum()
         (gradient,) = torch.autograd.grad(loss, leaf, retain_graph=probe is not None)
         curvature = None
@@ -56,18 +56,18 @@ def lift(
     return Lifted(gradient.nan_to_num(0.0, 0.0, 0.0), curvature, error)
 
 
-def render_rows(
-    decoded: Float32[Tensor, "n 14"],
-    layout: Trainable,
-    scene: Scene,
-    view: TrainingView,
-    world_from_camera: Float64[Tensor, "4 4"] | None = None,
-) -> Rendering:
+def residual_of(
+    decoded: Float32[Tensor, "n 14"], layout: Trainable, scene: Scene, view: TrainingView
+) -> Float32[Tensor, "1 h w 3"]:
+    """What decoded rows show more than a view saw; differentiable."""
+    return render_rows(decoded, layout, scene, view).colour - target_of(view, decoded.device)
+
+
+def render_rows(decoded: Float32[Tensor, "n 14"], layout: Trainable, scene: Scene, view: TrainingView) -> Rendering:
     """Draw decoded rows as a view saw them, moving actors where they were then; differentiable."""
     rows = plain_rows(decoded, layout)
     gaussians = place_moving(gaussians_of(rows, 0), rows, scene, view.stamp_ns)
-    pose = view.world_from_camera if world_from_camera is None else world_from_camera
-    return rasterize(gaussians, rasterizer_views(view, pose, decoded.device))
+    return rasterize(gaussians, rasterizer_views(view, view.world_from_camera, decoded.device))
 
 
 def target_of(view: TrainingView, device: torch.device) -> Float32[Tensor, "1 h w 3"]:

@@ -9,7 +9,7 @@ import torch
 
 from gs_sim.config import Range, check_ranges
 from gs_sim.reconstruction.g3r.evidence import no_evidence
-from gs_sim.reconstruction.g3r.lift import render_rows, target_of
+from gs_sim.reconstruction.g3r.lift import residual_of
 from gs_sim.reconstruction.g3r.networks import G3RNetworks, find_places
 from gs_sim.reconstruction.g3r.schedule import step_sizes
 from gs_sim.reconstruction.g3r.state import NeuralGaussians, neural_gaussians, plain_rows
@@ -113,10 +113,7 @@ class Refinement:
         """Mean squared error over some views, evenly spread."""
         with torch.no_grad():
             decoded = self._networks.decode(state)
-            residuals = (
-                render_rows(decoded, state.layout, self._scene, view).colour - target_of(view, decoded.device)
-                for view in self._judges
-            )
+            residuals = (residual_of(decoded, state.layout, self._scene, view) for view in self._judges)
             return sum(float(residual.square().mean()) for residual in residuals)
 
     def _next(self, order: list[int]) -> list[int]:

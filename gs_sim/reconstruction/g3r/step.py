@@ -13,7 +13,7 @@ from jaxtyping import Float32
 from torch import Tensor
 
 from gs_sim.reconstruction.g3r.evidence import Evidence, fade, hear, unit_curvature
-from gs_sim.reconstruction.g3r.lift import lift, render_rows, target_of
+from gs_sim.reconstruction.g3r.lift import lift, residual_of
 from gs_sim.reconstruction.g3r.networks import G3RNetworks, Places, time_embedding
 from gs_sim.reconstruction.g3r.state import TURN, NeuralGaussians
 from gs_sim.reconstruction.views import TrainingView
@@ -97,8 +97,7 @@ def settle(
     for _ in range(HALVINGS):
         state = _between(before, taken.state, trust)
         with torch.no_grad():
-            seen = render_rows(networks.decode(state), state.layout, scene, view).colour
-            error = float((seen - target_of(view, seen.device)).square().mean())
+            error = float(residual_of(networks.decode(state), state.layout, scene, view).square().mean())
         if error <= RAISED * taken.errors[0]:
             return state, min(1.0, 1.5 * trust)
         trust *= 0.5
