@@ -13,22 +13,27 @@ from gs_sim.geometry.rig import Rig
 from gs_sim.geometry.trajectory import Trajectory
 from gs_sim.sensing.frame import Frame
 from gs_sim.sensing.recording import Recording
+from gs_sim.sensing.reposed import with_trajectory
 from gs_sim.sensing.sweep import Sweep
 from gs_sim.sensing.track import Track
 
 
 @dataclass(frozen=True)
-class Degraded:
-    """A recording with other sweeps or another path. See `Recording`."""
+class ChangedSweeps:
+    """A recording whose sweeps were changed. See `Recording`."""
 
     original: Recording
-    world_from_rig: Trajectory
-    change_sweep: Callable[[Sweep], Sweep] = lambda sweep: sweep
+    change_sweep: Callable[[Sweep], Sweep]
 
     @property
     def rig(self) -> Rig:
         """See `Recording.rig`."""
         return self.original.rig
+
+    @property
+    def world_from_rig(self) -> Trajectory:
+        """See `Recording.world_from_rig`."""
+        return self.original.world_from_rig
 
     @property
     def map_from_world(self) -> Float64[Tensor, "4 4"]:
@@ -62,7 +67,7 @@ class Degraded:
         return (self.change_sweep(sweep) for sweep in self.original.sweeps(lidar_name, indices))
 
 
-def with_thin_lidar(recording: Recording, keep_one_of: int) -> Degraded:
+def with_thin_lidar(recording: Recording, keep_one_of: int) -> ChangedSweeps:
     """Only every so manieth point of each sweep, at random; the same ones whenever a sweep is read."""
 
     def thin(sweep: Sweep) -> Sweep:
@@ -75,10 +80,10 @@ def with_thin_lidar(recording: Recording, keep_one_of: int) -> Degraded:
             intensities=sweep.intensities[kept],
         )
 
-    return Degraded(recording, recording.world_from_rig, thin)
+    return ChangedSweeps(recording, thin)
 
 
-def with_noisy_lidar(recording: Recording, deviation_m: float) -> Degraded:
+def with_noisy_lidar(recording: Recording, deviation_m: float) -> ChangedSweeps:
     """Normal noise on the range of every point."""
 
     def shake(sweep: Sweep) -> Sweep:
@@ -87,11 +92,14 @@ def with_noisy_lidar(recording: Recording, deviation_m: float) -> Degraded:
         noise_m = deviation_m * torch.randn(range_m.shape, generator=generator)
         return replace(sweep, points_lidar=sweep.points_lidar * (1 + noise_m / range_m))
 
-    return Degraded(recording, recording.world_from_rig, shake)
+    return ChangedSweeps(recording, shake)
 
 
-def with_wrong_poses(recording: Recording, shift_m: float, turn_deg: float, every_s: float = 0.5) -> Degraded:
-    """A path that is off by this much (root mean square), changing smoothly: a new error each `every_s` seconds."""
+def with_wrong_poses(recording: Recording, shift_m: float, turn_deg: float, every_s: float = 0.5) -> Recording:
+    """A path that is off by this much (root mean square), changing smoothly: a new error each `every_s` seconds.
+
+    Sweeps and tracks stay where they were relative to the vehicle, so they are off as well.
+    """
     path = recording.world_from_rig
     seconds = (path.stamps_ns - path.stamps_ns[0]).double() / 1e9
     generator = torch.Generator().manual_seed(0)
@@ -102,7 +110,7 @@ def with_wrong_poses(recording: Recording, shift_m: float, turn_deg: float, ever
     share = (place - before)[:, None]
     size = torch.tensor([shift_m] * 3 + [math.radians(turn_deg)] * 3, dtype=torch.float64)
     errors = pose_from_twist(size * torch.lerp(knots[before], knots[before + 1], share))
-    return Degraded(recording, Trajectory(path.stamps_ns, path.poses @ errors))
+    return with_trajectory(recording, Trajectory(path.stamps_ns, path.poses @ errors))
 
 
 VARIANTS: dict[str, Callable[[Recording], Recording]] = {

@@ -81,14 +81,13 @@ def run_trial(trial: Trial, prepared: Prepared, recording: Recording) -> Outcome
     return _judge(trial, result.scene, recording, (result.seconds_refine, result.steps))
 
 
-def g3r_trials(settings: ReconstructionSettings, steps: Sequence[int], weights: dict[str, str]) -> list[Trial]:
-    """Learned steps, so many each, for each file of weights (an empty name takes the shipped ones)."""
+def g3r_trials(settings: ReconstructionSettings, steps: Sequence[int]) -> list[Trial]:
+    """Learned steps alone, so many each."""
     return [
         Trial(
-            f"G3R{f' {name}' if name else ''}, T = {count}",
-            replace(settings, method="g3r", g3r=replace(settings.g3r, steps=count, weights=file, polish_steps=0)),
+            f"G3R, T = {count}",
+            replace(settings, method="g3r", g3r=replace(settings.g3r, steps=count, polish_steps=0)),
         )
-        for name, file in weights.items()
         for count in steps
     ]
 

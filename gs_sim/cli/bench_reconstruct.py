@@ -3,12 +3,14 @@
 import argparse
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from gs_sim.benchmark.curve_plot import curve_plot
 from gs_sim.benchmark.degraded import VARIANTS
 from gs_sim.benchmark.drives import StreetDrives
 from gs_sim.benchmark.reconstruct import (
     Outcome,
+    Trial,
     beside_at,
     first_outcome,
     g3r_trials,
@@ -19,6 +21,7 @@ from gs_sim.benchmark.reconstruct import (
     run_trial,
 )
 from gs_sim.cli.terminal import say, warn
+from gs_sim.config import load_config
 from gs_sim.evaluation.chart import Series
 from gs_sim.jobs.hardware import choose_device, describe_hardware, peak_memory_mb
 from gs_sim.reconstruction.reconstruct import ReconstructionSettings
@@ -35,6 +38,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, object]:
     )
     k = arguments.holdout
     say(f"{describe_hardware(device)}, seed {arguments.seed}, held out: index % {k} == {k // 2}")
+    _others(arguments, settings)  # find out now that a file is wrong
     facts = [_measure_drive(arguments, settings, drive) for drive in _drives(arguments, device)]
     means = {}
     for variant in dict.fromkeys(measured.variant for measured in facts):
@@ -54,6 +58,12 @@ def measure(arguments: argparse.Namespace) -> dict[str, object]:
         "mean": {variant: [asdict(mean) for mean in rows] for variant, rows in means.items()},
         "peak_memory_mb": peak_memory_mb(),
     }
+
+
+def _others(arguments: argparse.Namespace, settings: ReconstructionSettings) -> list[Trial]:
+    """Refinement with other settings, such as other weights: as the longest run of G3R, but for what a file says."""
+    (longest,) = g3r_trials(settings, arguments.steps[-1:])
+    return [Trial(name, load_config(Path(file), longest.settings)) for name, file in arguments.settings or ()]
 
 
 @dataclass(frozen=True)
@@ -100,12 +110,12 @@ def _measure_drive(arguments: argparse.Namespace, settings: ReconstructionSettin
     )
     outcomes = [first_outcome(prepared, drive.recording, settings)]
     _print(outcomes[0])
-    for trial in g3r_trials(settings, arguments.steps, {"": ""}):
+    for trial in g3r_trials(settings, arguments.steps):
         outcomes.append(run_trial(trial, prepared, drive.recording))
         _print(outcomes[-1])
     longest_s = outcomes[-1].seconds
     polished = polish_trials(settings, arguments.steps[-1], arguments.polish)
-    others = g3r_trials(settings, arguments.steps[-1:], dict(arguments.weights or ()))
+    others = _others(arguments, settings)
     for trial in polished + others + optimise_trials(settings, longest_s, arguments.factors):
         outcomes.append(run_trial(trial, prepared, drive.recording))
         _print(outcomes[-1])

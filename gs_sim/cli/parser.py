@@ -192,14 +192,15 @@ def _declare_bench(commands: "Commands") -> None:
         help="optimise for F times G3R's time",
     )
     reconstruct.add_argument(
-        "--weights", type=values.named_file, metavar="NAME=FILE", action="append", help="also G3R with other weights"
+        "--settings", type=values.named_file, metavar="NAME=YAML", action="append", help="also with other settings"
     )
     reconstruct.add_argument("--robustness", action="store_true", help="also thin or noisy LiDAR, wrong poses")
     reconstruct.add_argument("--plot", type=Path, metavar="SVG", help="draw PSNR over time")
     reconstruct.add_argument("--seed", type=int, default=0)
+    g3r = subjects.add_parser("g3r", help="seconds and memory of a learned step, by part")
     street = subjects.add_parser("street", help="images/s of the synthetic street")
     sensor_sim = subjects.add_parser("sensor_sim", help="latency, rate and losses of virtual cameras over ROS 2")
     sensor_sim.add_argument("--dds-profile", type=Path, metavar="XML", help="such as config/fastdds_shm.xml")
-    for each in (rasterizer, reconstruct, street, sensor_sim):
+    for each in (rasterizer, reconstruct, g3r, street, sensor_sim):
         each.add_argument("--json", type=Path, metavar="FILE", help="write the figures")
         _add_device(each)

@@ -15,14 +15,13 @@ from gs_sim.reconstruction.boxes import ActorTrack, settle_tracks
 from gs_sim.reconstruction.cloud import (
     FINEST_VOXEL_M,
     Cloud,
-    average_by,
     colour_points,
     gather_points,
     project,
     thin_cloud,
     visible_indices,
-    voxel_groups,
 )
+from gs_sim.reconstruction.shell import ShellSettings, backdrop, distant_shell
 from gs_sim.reconstruction.stereo import OnView, StereoSettings, stereo_cloud
 from gs_sim.reconstruction.views import TrainingView
 from gs_sim.scene.actor import Actor
@@ -43,13 +42,10 @@ class InitialiseSettings:
     flatness: float = 0.2
     """Thickness of a Gaussian along its surface normal, as a fraction of its width."""
     lidar_opacity: float = 0.7
-    """First opacity of Gaussians on LiDAR points and of the distant shell."""
+    """First opacity of Gaussians on LiDAR points."""
     stereo_opacity: float = 0.4
     """First opacity of Gaussians on stereo points, which are less sure."""
-    shell_radius_m: float = 400.0
-    """Radius of the distant shell, beyond half the length of the drive."""
-    shell_spacing_px: float = 3.0
-    """Spacing of the shell's Gaussians in pixels of a training view."""
+    shell: ShellSettings = field(default_factory=ShellSettings)
     stereo: StereoSettings = field(default_factory=StereoSettings)
 
     def __post_init__(self) -> None:
@@ -57,8 +53,8 @@ class InitialiseSettings:
             raise ConfigError(
                 f"first opacities lie between 0 and 1, got {self.lidar_opacity} and {self.stereo_opacity}"
             )
-        if self.points_per_pixel <= 0 or self.shell_spacing_px <= 0 or self.shell_radius_m <= 0:
-            raise ConfigError("points_per_pixel, shell_spacing_px and shell_radius_m must be positive")
+        if self.points_per_pixel <= 0:
+            raise ConfigError("points_per_pixel must be positive")
 
 
 def initialise(
@@ -102,7 +98,12 @@ def initialise(
     actors = (_actor(actor, cloud, focal_px, settings) for actor, cloud in zip(tracks, clouds, strict=True))
     return Scene(
         background=concatenate(background),
-        distant=distant_shell(views, is_filled, max_gaussians // 8, settings),
+        distant=concatenate(
+            [
+                distant_shell(views, is_filled, max_gaussians // 8, settings.shell),
+                backdrop(views, max_gaussians // 16, settings.shell),
+            ]
+        ),
         actors=tuple(actor for actor in actors if len(actor.gaussians_box)),
         rig=recording.rig,
         world_from_rig=recording.world_from_rig,
@@ -181,37 +182,3 @@ def _neighbourhoods(points: Float32[Tensor, "n 3"]) -> tuple[Float32[Tensor, "n"
     rotation = axes.flip(-1)
     rotation = torch.where(torch.linalg.det(rotation)[:, None, None] < 0, -rotation, rotation)
     return distance_m.clamp(min=1e-3), quaternion_from_rotation(rotation)
-
-
-def distant_shell(
-    views: Sequence[TrainingView], is_filled: Sequence[Bool[Tensor, "h w"]], most: int, settings: InitialiseSettings
-) -> Gaussians:
-    """At most so many Gaussians on a sphere around the drive, in every direction whose pixels no nearer point fills."""
-    centres = torch.stack([view.world_from_camera[:3, 3] for view in views]).float()
-    centre = (centres.amin(dim=0) + centres.amax(dim=0)) / 2
-    radius_m = settings.shell_radius_m + float((centres - centre).norm(dim=-1).max())
-    directions, colours = [], []
-    for view, filled in zip(views, is_filled, strict=True):
-        row, column = (~filled).nonzero().unbind(-1)
-        x = (column + 0.5 - view.camera.cx) / view.camera.fx
-        y = (row + 0.5 - view.camera.cy) / view.camera.fy
-        rays = torch.stack([x, y, torch.ones_like(x)], dim=-1)
-        turned = torch.nn.functional.normalize(rays @ view.world_from_camera[:3, :3].T.float(), dim=-1)
-        directions.append(turned)
-        colours.append(view.rgb[row, column].float() / 255)
-    spacing_rad = settings.shell_spacing_px / views[0].camera.fx
-    unit, rgb = torch.cat(directions), torch.cat(colours)
-    if not len(unit):
-        return empty_gaussians()
-    while int((groups := voxel_groups(unit, spacing_rad)).max()) >= most:
-        spacing_rad *= 1.2
-    merged = average_by(groups, torch.cat([unit, rgb], dim=1))
-    unit, rgb = torch.nn.functional.normalize(merged[:, :3], dim=-1), merged[:, 3:]
-    width_m = torch.full((len(unit), 3), 0.6 * spacing_rad * radius_m)
-    return Gaussians(
-        means=centre + radius_m * unit,
-        log_scales=width_m.log(),
-        quaternions=torch.tensor([1.0, 0.0, 0.0, 0.0]).repeat(len(unit), 1),
-        opacity_logits=torch.full((len(unit),), settings.lidar_opacity).logit(),
-        sh=((rgb - 0.5) / SH_C0)[:, None, :],
-    )

@@ -26,6 +26,7 @@ from gs_sim.reconstruction.refine_poses import (
     roughness,
 )
 from gs_sim.reconstruction.trainable import (
+    DISTANT,
     LEAVES,
     Trainable,
     claim_parked,
@@ -34,7 +35,7 @@ from gs_sim.reconstruction.trainable import (
     scene_of,
     trainable_from,
 )
-from gs_sim.reconstruction.views import TrainingView, rasterizer_views
+from gs_sim.reconstruction.views import TrainingView, dense_depth, rasterizer_views
 from gs_sim.rendering.rasterize import Rendering, rasterize
 from gs_sim.scene.scene import Scene
 
@@ -54,7 +55,7 @@ class OptimiseSettings:
     depth_weight: float = 0.05
     """Weight of the LiDAR depth loss; 0 leaves it out."""
     opacity_weight: float = 0.05
-    """Pull of all opacities to zero, which removes what no view needs."""
+    """Pull of all opacities but distant ones to zero, which removes what no view needs."""
     offset_rate_px: float = 0.6
     """Learning rate of centres, in pixels; falls to 1/30 over the optimisation, as all rates fall to 1/5."""
     scale_rate: float = 0.03
@@ -98,7 +99,7 @@ class Optimisation:
     ) -> None:
         self._scene, self._views, self._settings, self._generator = scene, views, settings, generator
         self._device = device
-        self._depths = [_dense_depth(view).to(device) for view in views]
+        self._depths = [dense_depth(view).to(device) for view in views]
         self._targets = [view.rgb.to(device) for view in views]
         centres = torch.stack([view.world_from_camera[:3, 3] for view in views]).float()
         self.trainable = trainable_from(scene, centres, views[0].camera.fx, settings.sh_degree).to(device)
@@ -162,7 +163,8 @@ class Optimisation:
             lidar = self._depths[index]
             loss = loss + settings.depth_weight * depth_loss(rendering.depth_m, lidar, lidar > 0)
         if settings.opacity_weight > 0:
-            loss = loss + settings.opacity_weight * self.trainable.opacity_logits.sigmoid().mean()
+            is_near = self.trainable.segment != DISTANT  # what lies behind everything may be hidden from all views
+            loss = loss + settings.opacity_weight * (self.trainable.opacity_logits.sigmoid() * is_near).mean()
         loss = loss + settings.poses.smoothness * roughness(self.knots)
         error = float(((colour.detach().clamp(0, 1) - target) ** 2).mean())
         self._squared_error = error if self._squared_error == 0 else 0.97 * self._squared_error + 0.03 * error
@@ -205,10 +207,3 @@ def _adam(trainable: Trainable, knots: PoseKnots, settings: OptimiseSettings) ->
             {"params": [knots.twists.requires_grad_(True)], "lr": settings.poses.learning_rate, "name": "poses"}
         )
     return torch.optim.Adam(groups, eps=1e-15, fused=True)
-
-
-def _dense_depth(view: TrainingView) -> Float32[Tensor, "1 h w"]:
-    """Sparse LiDAR depths as an image; 0 where there is none."""
-    image = torch.zeros(view.camera.height_px * view.camera.width_px)
-    image[view.lidar_pixels] = view.lidar_depth_m
-    return image.reshape(1, view.camera.height_px, view.camera.width_px)

@@ -94,6 +94,13 @@ def rasterizer_views(view: TrainingView, world_from_camera: Float64[Tensor, "4 4
     )
 
 
+def dense_depth(view: TrainingView) -> Float32[Tensor, "1 h w"]:
+    """Sparse LiDAR depths as an image; 0 where there is none."""
+    image = torch.zeros(view.camera.height_px * view.camera.width_px)
+    image[view.lidar_pixels] = view.lidar_depth_m
+    return image.reshape(1, view.camera.height_px, view.camera.width_px)
+
+
 def reduce_view(view: TrainingView, factor: int) -> TrainingView:
     """The same view at 1/factor of its size, by averaging; without LiDAR depth."""
     height, width = view.camera.height_px // factor, view.camera.width_px // factor

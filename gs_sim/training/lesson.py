@@ -27,9 +27,11 @@ class LessonSettings:
     """How large the streets are that are drawn for training; each draws its own size within these."""
 
     narrowest_px: Annotated[int, Range(32, 4096)] = 160
-    """Smallest image width; heights are 9/16 of it."""
+    """Smallest image width."""
     widest_px: Annotated[int, Range(32, 4096)] = 240
     """Largest image width."""
+    heights: tuple[float, ...] = (9 / 16, 9 / 16, 3 / 8, 5 / 16)
+    """Heights as shares of the width; each street draws one of them."""
     duration_s: Annotated[float, Range(0.3, 60)] = 2.4
     """Length of each drive."""
     every_novel: Annotated[int, Range(2, 100)] = 3
@@ -63,7 +65,7 @@ def draw_lesson(seed: int, settings: LessonSettings, device: str = "auto") -> Le
     """Draw a street, cast its images and sweeps once, and make the first scene."""
     recording = cast_all(StreetRecording(draw_street(street_settings(seed, settings, device))))
     source, novel = split_views(recording, settings.every_novel)
-    source = with_lidar_depth(recording, source)
+    source, novel = with_lidar_depth(recording, source), with_lidar_depth(recording, novel)
     return Lesson(seed, initialise(recording, source, settings.max_gaussians, settings.initialise), source, novel)
 
 
@@ -71,12 +73,13 @@ def street_settings(seed: int, settings: LessonSettings, device: str) -> StreetS
     """The street of a seed: image size, LiDAR and traffic vary from one to the next."""
     generator = torch.Generator().manual_seed(seed)
     width_px = 16 * round(uniform(generator, float(settings.narrowest_px), float(settings.widest_px)) / 16)
+    height_px = max(16, round(width_px * pick(generator, settings.heights)))
     return StreetSettings(
         seed=seed,
         duration_s=settings.duration_s,
         num_actors=whole(generator, 2, 6),
         width_px=width_px,
-        height_px=width_px * 9 // 16,
+        height_px=height_px,
         num_cameras=1,
         displaced_every=settings.every_beside,
         lidar_rings=pick(generator, (24, 32, 48)),

@@ -7,28 +7,34 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from gs_sim.errors import StorageError
 from gs_sim.geometry.camera import Camera
 from gs_sim.reconstruction.views import TrainingView
 from gs_sim.scene.storage import load_scene, save_scene
+from gs_sim.scene.tensor_file import save_tensors
 from gs_sim.training.lesson import Lesson
 
 VIEWS = "views.safetensors"
 
 
 def save_lesson(lesson: Lesson, folder: Path) -> None:
-    """Write a lesson; the views come last, so that a folder that has them is whole."""
+    """Write a lesson; the views come last, so that a folder that has them is whole.
+
+    Raises:
+        StorageError: it cannot be written.
+    """
     save_scene(lesson.scene, folder / "scene")
     tensors: dict[str, Tensor] = {}
     facts = []
     for number, (is_novel, view) in enumerate(
         [*((False, v) for v in lesson.source), *((True, v) for v in lesson.novel)]
     ):
-        tensors[f"rgb.{number}"] = view.rgb.contiguous()
-        tensors[f"world_from_camera.{number}"] = view.world_from_camera.contiguous()
+        tensors[f"rgb.{number}"] = view.rgb
+        tensors[f"world_from_camera.{number}"] = view.world_from_camera
+        tensors[f"lidar_pixels.{number}"] = view.lidar_pixels
+        tensors[f"lidar_depth_m.{number}"] = view.lidar_depth_m
         camera = {key: value for key, value in asdict(view.camera).items() if key not in ("lens", "coefficients")}
         facts.append(
             {
@@ -39,9 +45,7 @@ def save_lesson(lesson: Lesson, folder: Path) -> None:
                 "camera": camera,
             }
         )
-    fresh = folder / f"{VIEWS}.part"
-    save_file(tensors, fresh, metadata={"seed": str(lesson.seed), "views": json.dumps(facts)})
-    fresh.rename(folder / VIEWS)
+    save_tensors(tensors, folder / VIEWS, {"seed": str(lesson.seed), "views": json.dumps(facts)}, "the lesson")
 
 
 def load_lesson(folder: Path) -> Lesson:
@@ -76,6 +80,8 @@ def _view(fact: dict[str, object], file: object, number: int) -> TrainingView:
         Camera(**fact["camera"]),  # type: ignore[arg-type]
         get(f"rgb.{number}"),
         get(f"world_from_camera.{number}").to(torch.float64),
+        get(f"lidar_pixels.{number}"),
+        get(f"lidar_depth_m.{number}"),
     )
 
 

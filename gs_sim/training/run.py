@@ -6,9 +6,9 @@ from pathlib import Path
 
 import torch
 
-from gs_sim.errors import StorageError
+from gs_sim.errors import ConfigError, StorageError
 from gs_sim.reconstruction.g3r.networks import G3RNetworks
-from gs_sim.reconstruction.g3r.weights import save_networks
+from gs_sim.reconstruction.g3r.weights import load_networks, save_networks
 from gs_sim.training.group import ProcessGroup
 from gs_sim.training.lesson_pool import Cache, LessonPool
 from gs_sim.training.train_g3r import IterationResult, TrainG3RSettings, draw_iteration, learn_lesson
@@ -38,7 +38,8 @@ def train_g3r(settings: TrainG3RSettings, run: TrainingRun) -> Path:
     """Train until all iterations are done; gives the file of averaged weights.
 
     Raises:
-        StorageError: something cannot be written, or the folder belongs to another network.
+        StorageError: something cannot be written or read, or the folder belongs to another network.
+        ConfigError: the weights to start from are of other sizes.
     """
     try:
         run.folder.mkdir(parents=True, exist_ok=True)
@@ -46,14 +47,25 @@ def train_g3r(settings: TrainG3RSettings, run: TrainingRun) -> Path:
         raise StorageError(f"{run.folder} cannot be made: {error}") from None
     seeds = [settings.first_street + index for index in range(settings.streets)]
     with ProcessGroup() as group:
-        first = torch.Generator().manual_seed(settings.seed)
-        networks = G3RNetworks(settings.networks, first).to(group.device(run.device))
+        networks = _first_networks(settings).to(group.device(run.device))
         trainer = Trainer(networks, settings.learning_rate, settings.averaging, group)
         trainer.resume(run.folder)
         workers = run.num_workers if group.rank == 0 else 0
         with LessonPool(Cache(run.lessons, settings.lessons), seeds, workers) as pool:
             _iterate(trainer, settings, run, group, pool)
     return run.folder / WEIGHTS
+
+
+def _first_networks(settings: TrainG3RSettings) -> G3RNetworks:
+    """Networks as training begins: drawn from the seed, or read from a file."""
+    if not settings.start_from:
+        return G3RNetworks(settings.networks, torch.Generator().manual_seed(settings.seed))
+    networks = load_networks(Path(settings.start_from))
+    if networks.settings != settings.networks:
+        raise ConfigError(
+            f"{settings.start_from} is of other networks ({networks.settings}) than these settings ask for"
+        )
+    return networks.train().requires_grad_(True)
 
 
 def _iterate(
@@ -99,5 +111,6 @@ def _save(trainer: Trainer[G3RNetworks], settings: TrainG3RSettings, run: Traini
         "trained_on": f"synthetic streets {settings.first_street} to {settings.first_street + settings.streets - 1}",
         "iterations": str(trainer.iteration),
         "seed": str(settings.seed),
+        "started_from": settings.start_from and Path(settings.start_from).name,
     }
     save_networks(averaged, run.folder / WEIGHTS, facts)

@@ -3,22 +3,23 @@
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Annotated, Literal
+from typing import Annotated
 
 import torch
 from jaxtyping import Float32
 from torch import Tensor
 
 from gs_sim.config import Range, check_ranges
+from gs_sim.geometry.pose import pose_from_twist
 from gs_sim.reconstruction.g3r.evidence import no_evidence
 from gs_sim.reconstruction.g3r.lift import render_rows, target_of
 from gs_sim.reconstruction.g3r.networks import G3RNetworks, NetworkSettings, find_places
 from gs_sim.reconstruction.g3r.schedule import step_sizes
 from gs_sim.reconstruction.g3r.state import SCALE, NeuralGaussians, neural_gaussians
 from gs_sim.reconstruction.g3r.step import Moment, settle, take_step
-from gs_sim.reconstruction.losses import ssim_loss
+from gs_sim.reconstruction.losses import depth_loss, ssim_loss
 from gs_sim.reconstruction.trainable import trainable_from
-from gs_sim.reconstruction.views import TrainingView
+from gs_sim.reconstruction.views import TrainingView, dense_depth
 from gs_sim.scene.scene import Scene
 from gs_sim.sensing.holdout import is_ground_truth_camera
 from gs_sim.training.lesson import Lesson, LessonSettings
@@ -42,12 +43,16 @@ class TrainG3RSettings:
     """Source views of each step; each iteration draws one of these."""
     curvature_every: Annotated[int, Range(1, 1000)] = 2
     """Curvature is estimated at every n-th step."""
-    schedule: Literal["cosine", "constant"] = "cosine"
-    """How far the steps may go."""
     thinned: Annotated[float, Range(0, 1)] = 0.5
     """Share of iterations whose first scene loses a part of its background."""
     thinnest: Annotated[float, Range(0.01, 1)] = 0.3
     """Least share of the background that is left then."""
+    misplaced: Annotated[float, Range(0, 1)] = 0.3
+    """Share of iterations whose source views stand slightly beside where they were taken, as odometry is never exact."""
+    misplaced_m: Annotated[float, Range(0, 10)] = 0.03
+    """Standard deviation of their positions, along each axis."""
+    misplaced_deg: Annotated[float, Range(0, 10)] = 0.1
+    """Standard deviation of their orientations, about each axis."""
     unroll: Annotated[int, Range(1, 1000)] = 2
     """Steps through which a loss is followed back before the weights move."""
     learn_from_novel: bool = True
@@ -56,8 +61,12 @@ class TrainG3RSettings:
     """Adam's step at first; it falls along a cosine to a fiftieth."""
     ssim_weight: Annotated[float, Range(0, 10)] = 0.3
     """Weight of 1 - SSIM, in place of LPIPS, whose weights are not free to ship."""
+    depth_weight: Annotated[float, Range(0, 10)] = 0.3
+    """Weight of the log depth where LiDAR saw something."""
     flat_weight: Annotated[float, Range(0, 10)] = 0.01
     """Weight of the thinnest axis beyond half a pixel."""
+    start_from: str = ""
+    """A safetensors file of weights to go on from, whose sizes must be those of `networks`; empty draws first weights."""
     averaging: Annotated[float, Range(0, 1)] = 0.995
     """How slowly the averaged weights follow, which are those that are kept."""
     networks: NetworkSettings = field(default_factory=NetworkSettings)
@@ -119,9 +128,9 @@ def learn_lesson(
     layout = trainable_from(scene, centres, lesson.source[0].camera.fx, 0).to(device)
     places = find_places(layout, centres.mean(dim=0).to(device), networks.settings)
     state = neural_gaussians(layout, networks.settings.num_latent)
-    count = drawn.num_steps
-    sizes = step_sizes(count) if settings.schedule == "cosine" else [1.0] * count
-    feed, judge = _endless(lesson.source, generator), _judges(lesson, settings, generator)
+    count, source = drawn.num_steps, _misplaced(lesson.source, settings, generator)
+    sizes = step_sizes(count, networks.settings.schedule)
+    feed, judge = _endless(source, generator), _judges(lesson, settings, generator)
     evidence, trust = no_evidence(len(state), state.explicit), 1.0
     losses: list[Tensor] = []
     psnr_db: list[float] = []
@@ -155,9 +164,11 @@ def _judged(
     decoded = networks.decode(state)
     total, psnr_db = decoded.new_zeros(()), 0.0
     for view in views:
-        colour, target = render_rows(decoded, state.layout, scene, view).colour, target_of(view, decoded.device)
-        error = (colour - target).square().mean()
-        total = total + (error + 1e-4).log() + settings.ssim_weight * ssim_loss(colour, target)
+        rendering, target = render_rows(decoded, state.layout, scene, view), target_of(view, decoded.device)
+        error = (rendering.colour - target).square().mean()
+        total = total + (error + 1e-4).log() + settings.ssim_weight * ssim_loss(rendering.colour, target)
+        lidar = dense_depth(view).to(decoded.device)
+        total = total + settings.depth_weight * depth_loss(rendering.depth_m, lidar, lidar > 0)
         psnr_db -= 10 * math.log10(max(1e-10, float(error.detach()))) / len(views)
     thinnest_px = decoded[:, SCALE].amin(dim=1).exp()
     return total / len(views) + settings.flat_weight * (thinnest_px - 0.5).clamp(min=0).mean(), psnr_db
@@ -186,6 +197,20 @@ def _thinned(scene: Scene, settings: TrainG3RSettings, generator: torch.Generato
     share = settings.thinnest + (1 - settings.thinnest) * kept
     return replace(
         scene, background=scene.background.select(torch.rand(len(scene.background), generator=generator) < share)
+    )
+
+
+def _misplaced(
+    views: Sequence[TrainingView], settings: TrainG3RSettings, generator: torch.Generator
+) -> tuple[TrainingView, ...]:
+    """Sometimes the views at wrong poses, each with an error of its own."""
+    if float(torch.rand((), generator=generator)) >= settings.misplaced:
+        return tuple(views)
+    size = torch.tensor([settings.misplaced_m] * 3 + [math.radians(settings.misplaced_deg)] * 3, dtype=torch.float64)
+    errors = pose_from_twist(size * torch.randn(len(views), 6, generator=generator, dtype=torch.float64))
+    return tuple(
+        replace(view, world_from_camera=view.world_from_camera @ error)
+        for view, error in zip(views, errors, strict=True)
     )
 
 

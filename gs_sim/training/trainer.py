@@ -8,10 +8,10 @@ from typing import Any, Generic, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from gs_sim.errors import StorageError
+from gs_sim.scene.tensor_file import save_tensors
 from gs_sim.training.group import ProcessGroup
 from gs_sim.training.learning_rate import learning_rate_at
 
@@ -68,13 +68,7 @@ class Trainer(Generic[Network]):
                 state = self._optimiser.state.get(p, {})
                 tensors[f"{moment}/{name}"] = state.get(moment, torch.zeros_like(p.detach()))
         facts = {"iteration": str(self.iteration), "updates": str(self._updates)}
-        path = folder / CHECKPOINT
-        fresh = path.with_name(f"{path.name}.part")
-        try:
-            save_file({name: tensor.cpu().contiguous() for name, tensor in tensors.items()}, fresh, metadata=facts)
-            fresh.replace(path)
-        except (OSError, SafetensorError) as error:
-            raise StorageError(f"the checkpoint cannot be written to {path}: {error}") from None
+        save_tensors(tensors, folder / CHECKPOINT, facts, "the checkpoint")
 
     def resume(self, folder: Path) -> bool:
         """Go on from the folder's checkpoint; False if there is none.

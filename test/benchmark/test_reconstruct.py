@@ -30,7 +30,7 @@ def test_both_methods_are_judged_on_the_same_held_out_frames() -> None:
     recording = make_tiny_world().recording
     prepared = prepare_drive(recording, SETTINGS)
     assert first_outcome(prepared, recording, SETTINGS).steps == 0
-    (learned,) = (run_trial(trial, prepared, recording) for trial in g3r_trials(SETTINGS, [2], {"": ""}))
+    (learned,) = (run_trial(trial, prepared, recording) for trial in g3r_trials(SETTINGS, [2]))
     (optimised,) = (run_trial(trial, prepared, recording) for trial in optimise_trials(SETTINGS, 0.5, [2.0]))
     assert (learned.label, learned.method, learned.steps) == ("G3R, T = 2", "g3r", 2)
     assert (optimised.label, optimised.method) == ("optimise, 2 x", "optimise")

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from gs_sim.benchmark.g3r_cost import G3RCostSettings
 from gs_sim.benchmark.rasterizer import RasterizerBenchmarkSettings
-from gs_sim.cli import bench_rasterizer, bench_street
+from gs_sim.cli import bench_g3r, bench_rasterizer, bench_street
 from gs_sim.cli.main import main
 from gs_sim.sources.street.settings import StreetSettings
 
@@ -17,7 +18,20 @@ def test_bench_reconstruct_tells_held_out_quality_of_both_methods(
 ) -> None:
     figures, plot = tmp_path / "figures.json", tmp_path / "curves.svg"
     command = ["bench", "reconstruct", "--bag", str(tiny_bag), "--width", "48", "--holdout", "4", "--steps", "1,2"]
-    command += ["--polish", "3", "--factors", "0.5,2", "--json", str(figures), "--plot", str(plot)]
+    few = tmp_path / "few.yaml"
+    few.write_text("g3r: {views_per_step: 1, steps: 3}")
+    command += [
+        "--polish",
+        "3",
+        "--factors",
+        "0.5,2",
+        "--settings",
+        f"one view={few}",
+        "--json",
+        str(figures),
+        "--plot",
+        str(plot),
+    ]
     assert main(command) == 0
     document = json.loads(figures.read_text())
     (drive,) = document["drives"]
@@ -25,12 +39,32 @@ def test_bench_reconstruct_tells_held_out_quality_of_both_methods(
     assert {"hardware", "device", "seed", "holdout", "peak_memory_mb"} <= set(document)
     labels = [row["label"] for row in drive["outcomes"]]
     learned = ["G3R, T = 1", "G3R, T = 2", "G3R + 3, T = 2"]
-    assert labels == ["start", *learned, "optimise, 0.5 x", "optimise, 2 x"]
-    assert [row["steps"] for row in drive["outcomes"][:4]] == [0, 1, 2, 5]
+    assert labels == ["start", *learned, "one view", "optimise, 0.5 x", "optimise, 2 x"]
+    assert [row["steps"] for row in drive["outcomes"][:5]] == [0, 1, 2, 5, 3]
     printed = capsys.readouterr().out
     assert f"{drive['outcomes'][2]['psnr_db']:.2f}" in printed
     assert plot.read_text().startswith("<svg")
     assert "optimise" in plot.read_text()
+
+
+def test_bench_reconstruct_refuses_unknown_settings_before_it_draws_a_street(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wrong = tmp_path / "wrong.yaml"
+    wrong.write_text("g3r: {step: 3}")
+    assert main(["bench", "reconstruct", "--holdout", "4", "--settings", f"wrong={wrong}"]) == 2
+    assert "did you mean 'steps'" in capsys.readouterr().err
+
+
+def test_bench_g3r_prints_a_row_per_case(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = partial(G3RCostSettings, num_gaussians=(300, 900), widths_px=(16, 32), views_per_step=(1, 4), repeats=1)
+    monkeypatch.setattr(bench_g3r, "G3RCostSettings", small)
+    figures = tmp_path / "figures.json"
+    assert main(["bench", "g3r", "--device", "cpu", "--json", str(figures)]) == 0
+    assert len(json.loads(figures.read_text())["cases"]) == 4
+    assert "for each million of Gaussians" in capsys.readouterr().out
 
 
 def test_bench_rasterizer_prints_a_row_per_case_and_writes_all_figures(

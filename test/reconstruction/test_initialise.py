@@ -12,14 +12,12 @@ from gs_sim.reconstruction.cloud import Cloud, with_lidar_depth
 from gs_sim.reconstruction.initialise import (
     InitialiseSettings,
     covered_pixels,
-    distant_shell,
     gaussians_on,
     initialise,
     thin_to,
 )
 from gs_sim.reconstruction.reconstruct import count_gaussians
 from gs_sim.reconstruction.views import TrainingView, load_training_views
-from gs_sim.rendering.render import render
 from gs_sim.scene.gaussians import SH_C0
 from gs_sim.scene.scene import Scene
 from gs_sim.sensing.recording import MemoryRecording
@@ -92,27 +90,6 @@ def test_many_actors_share_what_is_theirs(tiny_world: TinyWorld) -> None:
     assert min(counts) > 20
     assert sum(counts) <= 3000 // 8
     assert count_gaussians(scene) <= 3000
-
-
-def test_the_shell_stands_far_away_behind_pixels_that_nothing_fills() -> None:
-    filled = torch.zeros(CAMERA.height_px, CAMERA.width_px, dtype=torch.bool)
-    filled[:, : CAMERA.width_px // 2] = True
-    shell = distant_shell([view(), view(5.0)], [filled, filled], 10_000, SETTINGS)
-    assert torch.allclose((shell.means - torch.tensor([2.5, 0, 0])).norm(dim=-1), torch.tensor(402.5), atol=0.1)
-    assert bool((shell.means[:, 1] < 5).all())  # the right half of the image is right of the road
-    assert bool((shell.means[:, 0] > 0).all())
-    assert torch.allclose(0.5 + SH_C0 * shell.sh, torch.tensor(200 / 255), atol=1e-5)
-    nowhere = torch.ones_like(filled)
-    assert len(distant_shell([view()], [nowhere], 10_000, SETTINGS)) == 0
-    assert 0 < len(distant_shell([view()], [~nowhere], 50, SETTINGS)) <= 50
-
-
-def test_the_shell_closes_the_image_without_holes(tiny_world: TinyWorld) -> None:
-    nothing = torch.zeros(CAMERA.height_px, CAMERA.width_px, dtype=torch.bool)
-    shell = distant_shell([view()], [nothing], 10_000, SETTINGS)
-    scene = replace(tiny_world.scene, background=shell, actors=())
-    rendering = render(scene, CAMERA, view().world_from_camera, 0)
-    assert float(rendering.opacity.min()) > 0.65
 
 
 def test_pixels_around_points_are_covered_and_no_others() -> None:

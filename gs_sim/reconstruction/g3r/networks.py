@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 import torch
 from jaxtyping import Float32
@@ -43,6 +43,8 @@ class NetworkSettings:
     """Finest voxel of actors."""
     direction_deg: Annotated[float, Range(0.05, 30)] = 1.5
     """Cells of the distant shell."""
+    schedule: Literal["cosine", "constant"] = "cosine"
+    """How far the steps may go that the networks learn to take: gamma(t)."""
 
     def __post_init__(self) -> None:
         check_ranges(self)

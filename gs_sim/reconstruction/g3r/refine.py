@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated
 
 import torch
 
@@ -33,8 +33,6 @@ class G3RSettings:
     """Source views that are followed at each step, one after the other; more is better and slower."""
     curvature_every: Annotated[int, Range(1, 1000)] = 2
     """Curvature is estimated at every n-th step."""
-    schedule: Literal["cosine", "constant"] = "cosine"
-    """How far the steps may go: gamma(t)."""
     polish_steps: Annotated[int, Range(0, 10_000_000)] = 0
     """Steps of ordinary optimisation afterwards; with a budget, polishing takes all that learned steps leave of it."""
     weights: str = ""
@@ -75,7 +73,7 @@ class Refinement:
         del max_gaussians  # the first scene keeps to it already
         start_s, budget_s = clock(), self._settings.budget_s
         count = self._settings.steps
-        sizes = step_sizes(count) if self._settings.schedule == "cosine" else [1.0] * count
+        sizes = step_sizes(count, self._networks.settings.schedule)
         order: list[int] = []
         evidence = no_evidence(len(self.state), self.state.explicit)
         for number, size in enumerate(sizes):

@@ -1,19 +1,18 @@
 """Network weights on disk: safetensors, with the sizes of the networks in the metadata."""
 
-import contextlib
 import json
 from dataclasses import asdict
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 import gs_sim
 from gs_sim.config import override
 from gs_sim.errors import GsSimError, StorageError
 from gs_sim.reconstruction.g3r.networks import G3RNetworks, NetworkSettings
+from gs_sim.scene.tensor_file import save_tensors
 
 FORMAT = "gs_sim.g3r.1"
 SHIPPED = Path("g3r") / "weights.safetensors"
@@ -45,17 +44,8 @@ def save_networks(networks: G3RNetworks, path: Path, facts: dict[str, str] | Non
     Raises:
         StorageError: the file cannot be written.
     """
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in networks.state_dict().items()}
     metadata = {**(facts or {}), "format": FORMAT, "settings": json.dumps(asdict(networks.settings))}
-    fresh = path.with_name(f"{path.name}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(tensors, fresh, metadata=metadata)
-        fresh.replace(path)
-    except (OSError, SafetensorError) as error:
-        with contextlib.suppress(OSError):
-            fresh.unlink()
-        raise StorageError(f"the weights cannot be written to {path}: {error}") from None
+    save_tensors(networks.state_dict(), path, metadata, "the weights")
 
 
 def load_networks(path: Path) -> G3RNetworks:

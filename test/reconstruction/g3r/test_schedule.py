@@ -19,6 +19,10 @@ def test_half_way_a_step_is_half_as_large() -> None:
     assert step_sizes(24)[12] == pytest.approx(0.5, abs=0.01)
 
 
+def test_a_constant_schedule_never_shrinks() -> None:
+    assert step_sizes(5, "constant") == [1.0] * 5
+
+
 def test_without_a_step_there_is_no_schedule() -> None:
     with pytest.raises(ValueError, match="at least one step"):
         step_sizes(0)
