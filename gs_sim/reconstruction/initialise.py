@@ -96,18 +96,15 @@ def initialise(
     excess = max(1.0, 8 * sum(len(cloud) for cloud in clouds) / max_gaussians)
     clouds = [thin_to(c, focal_px, settings.points_per_pixel, int(len(c) / excess)) for c in clouds]
     actors = (_actor(actor, cloud, focal_px, settings) for actor, cloud in zip(tracks, clouds, strict=True))
+    behind = backdrop(views, max_gaussians // 16, settings.shell)
     return Scene(
         background=concatenate(background),
-        distant=concatenate(
-            [
-                distant_shell(views, is_filled, max_gaussians // 8, settings.shell),
-                backdrop(views, max_gaussians // 16, settings.shell),
-            ]
-        ),
+        distant=concatenate([distant_shell(views, is_filled, max_gaussians // 8, settings.shell), behind]),
         actors=tuple(actor for actor in actors if len(actor.gaussians_box)),
         rig=recording.rig,
         world_from_rig=recording.world_from_rig,
         map_from_world=recording.map_from_world,
+        num_backdrop=len(behind),
     )
 
 

@@ -26,7 +26,6 @@ from gs_sim.reconstruction.refine_poses import (
     roughness,
 )
 from gs_sim.reconstruction.trainable import (
-    DISTANT,
     LEAVES,
     Trainable,
     claim_parked,
@@ -37,6 +36,7 @@ from gs_sim.reconstruction.trainable import (
 )
 from gs_sim.reconstruction.views import TrainingView, dense_depth, rasterizer_views
 from gs_sim.rendering.rasterize import Rendering, rasterize
+from gs_sim.scene.gaussians import concatenate
 from gs_sim.scene.scene import Scene
 
 
@@ -55,7 +55,7 @@ class OptimiseSettings:
     depth_weight: float = 0.05
     """Weight of the LiDAR depth loss; 0 leaves it out."""
     opacity_weight: float = 0.05
-    """Pull of all opacities but distant ones to zero, which removes what no view needs."""
+    """Pull of all opacities to zero, which removes what no view needs."""
     offset_rate_px: float = 0.6
     """Learning rate of centres, in pixels; falls to 1/30 over the optimisation, as all rates fall to 1/5."""
     scale_rate: float = 0.03
@@ -99,6 +99,7 @@ class Optimisation:
     ) -> None:
         self._scene, self._views, self._settings, self._generator = scene, views, settings, generator
         self._device = device
+        self._backdrop = scene.backdrop.to(device)
         self._depths = [dense_depth(view).to(device) for view in views]
         self._targets = [view.rgb.to(device) for view in views]
         centres = torch.stack([view.world_from_camera[:3, 3] for view in views]).float()
@@ -122,7 +123,8 @@ class Optimisation:
                 self._adapt(max_gaussians, done)
             done = (clock() - start_s) / budget_s if budget_s > 0 else number / self._settings.steps
             psnr_db = -10 * math.log10(max(self._squared_error, 1e-10))
-            yield Step(number, min(1.0, done), psnr_db, len(self.trainable), self.scene)
+            num_gaussians = len(self.trainable) + len(self._backdrop)
+            yield Step(number, min(1.0, done), psnr_db, num_gaussians, self.scene)
             if done >= 1:
                 return
 
@@ -137,7 +139,8 @@ class Optimisation:
         view = self._views[index]
         gaussians = gaussians_of(self.trainable, self._active_degree(done))
         gaussians = place_moving(gaussians, self.trainable, self._scene, view.stamp_ns)
-        shift_px = torch.zeros(1, len(self.trainable), 2, requires_grad=True, device=self._device)
+        num_rows, gaussians = len(gaussians), concatenate([gaussians, self._backdrop])
+        shift_px = torch.zeros(1, len(gaussians), 2, requires_grad=True, device=self._device)
         correction = corrections_at(self.knots, torch.tensor([view.stamp_ns]))[0]
         rig_from_camera = self._scene.rig.camera(view.camera_name).rig_from_camera
         world_from_rig = view.world_from_camera @ inverse(rig_from_camera)
@@ -148,7 +151,7 @@ class Optimisation:
         loss = self._loss(rendering, index)
         loss.backward()
         assert shift_px.grad is not None
-        self._gradients.add(shift_px.grad, rendering.radii_px)
+        self._gradients.add(shift_px.grad[:, :num_rows], rendering.radii_px[:, :num_rows])
         self._optimiser.step()
         self._optimiser.zero_grad(set_to_none=True)
 
@@ -163,8 +166,7 @@ class Optimisation:
             lidar = self._depths[index]
             loss = loss + settings.depth_weight * depth_loss(rendering.depth_m, lidar, lidar > 0)
         if settings.opacity_weight > 0:
-            is_near = self.trainable.segment != DISTANT  # what lies behind everything may be hidden from all views
-            loss = loss + settings.opacity_weight * (self.trainable.opacity_logits.sigmoid() * is_near).mean()
+            loss = loss + settings.opacity_weight * self.trainable.opacity_logits.sigmoid().mean()
         loss = loss + settings.poses.smoothness * roughness(self.knots)
         error = float(((colour.detach().clamp(0, 1) - target) ** 2).mean())
         self._squared_error = error if self._squared_error == 0 else 0.97 * self._squared_error + 0.03 * error
@@ -182,7 +184,7 @@ class Optimisation:
     def _adapt(self, max_gaussians: int, done: float) -> None:
         settings = self._settings.densify
         if settings.from_fraction <= done <= settings.until_fraction:
-            room = max_gaussians - len(self.trainable)
+            room = max_gaussians - len(self.trainable) - len(self._backdrop)
             densify(self.trainable, self._optimiser, self._gradients, room, settings)
         prune(self.trainable, self._optimiser, settings)
         claim_parked(self.trainable, self._scene)

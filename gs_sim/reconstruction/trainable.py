@@ -55,8 +55,9 @@ LEAVES = ("offsets_px", "log_scales", "quaternions", "opacity_logits", "sh_base"
 
 
 def trainable_from(scene: Scene, camera_centres: Float32[Tensor, "v 3"], focal_px: float, sh_degree: int) -> Trainable:
-    """Lay a scene out for optimisation; higher spherical harmonics start at zero."""
-    parts, segment = [scene.background, scene.distant], [BACKGROUND, DISTANT]
+    """Lay a scene out for optimisation, all but its backdrop; higher spherical harmonics start at zero."""
+    shell = scene.distant.select(torch.arange(len(scene.distant) - scene.num_backdrop))
+    parts, segment = [scene.background, shell], [BACKGROUND, DISTANT]
     for index, actor in enumerate(scene.actors):
         is_moving = len(actor.world_from_box.poses) > 1 and not holds_still(actor)
         pose = actor.world_from_box.poses[0]
@@ -183,6 +184,6 @@ def scene_of(trainable: Trainable, scene: Scene) -> Scene:
         return replace(
             scene,
             background=rows.select(segment == BACKGROUND),
-            distant=rows.select(segment == DISTANT),
+            distant=concatenate([rows.select(segment == DISTANT), scene.backdrop]),
             actors=tuple(actors),
         )

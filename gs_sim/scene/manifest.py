@@ -45,6 +45,8 @@ class Manifest:
     world_from_rig: Trajectory
     map_from_world: Float64[Tensor, "4 4"]
     actors: tuple[ActorEntry, ...]
+    num_backdrop: int
+    """See `Scene.num_backdrop`."""
 
 
 def manifest_of(scene: Scene, actor_files: list[str]) -> Json:
@@ -69,6 +71,7 @@ def manifest_of(scene: Scene, actor_files: list[str]) -> Json:
             ],
         },
         "world_from_rig": trajectory_to_json(scene.world_from_rig),
+        "num_backdrop": scene.num_backdrop,
         "actors": [
             {
                 "actor_id": actor.actor_id,
@@ -113,12 +116,24 @@ def parse_manifest(text: str, path: Path) -> Manifest:
             world_from_rig=trajectory_from_json(content["world_from_rig"]),
             map_from_world=pose_of(content["map_from_world"]),
             actors=tuple(actor_entry(entry) for entry in content["actors"]),
+            num_backdrop=count_of(content.get("num_backdrop", 0)),
         )
     except KeyError as error:
         raise StorageError(f"{path} lacks the entry {error}; it is damaged") from error
     except (TypeError, ValueError, AttributeError, OverflowError, RuntimeError, InputError) as error:
         # everything that torch, the core types and plain indexing say about values of the wrong kind
         raise StorageError(f"{path} is damaged: {error}") from error
+
+
+def count_of(value: object) -> int:
+    """A whole number, zero or more.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise ValueError(f"a count is expected, found {value!r}")
+    return value
 
 
 def camera_entry(entry: Json) -> MountedCamera:

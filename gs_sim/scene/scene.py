@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
 
@@ -30,6 +31,13 @@ class Scene:
     """The logged path of `base_link`."""
     map_from_world: Float64[Tensor, "4 4"]
     """Where the recording's own fixed frame has the world's origin."""
+    num_backdrop: int = 0
+    """So many at the end of `distant` are a guess at what no view ever saw; they lie behind everything and are never refined."""
+
+    @property
+    def backdrop(self) -> Gaussians:
+        """The guess at what no view ever saw."""
+        return self.distant.select(torch.arange(len(self.distant) - self.num_backdrop, len(self.distant)))
 
     def actor(self, actor_id: str) -> Actor:
         """Find an actor.

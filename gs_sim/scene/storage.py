@@ -73,13 +73,19 @@ def load_scene(folder: Path) -> Scene:
         manifest = parse_manifest(path.read_text(encoding="utf-8"), path)
     except (OSError, UnicodeDecodeError) as error:
         raise StorageError(f"{path} cannot be read: {error}") from error
+    distant = load_ply(folder / DISTANT)
+    if manifest.num_backdrop > len(distant):
+        raise StorageError(
+            f"{path} names {manifest.num_backdrop} Gaussians of {DISTANT} as its backdrop, which has {len(distant)}"
+        )
     return Scene(
         background=load_ply(folder / BACKGROUND),
-        distant=load_ply(folder / DISTANT),
+        distant=distant,
         actors=load_actors(folder, manifest),
         rig=manifest.rig,
         world_from_rig=manifest.world_from_rig,
         map_from_world=manifest.map_from_world,
+        num_backdrop=manifest.num_backdrop,
     )
 
 

@@ -5,7 +5,7 @@ import pytest
 from gs_sim.benchmark.g3r_cost import G3RCost, G3RCostSettings, memory_mb_per_million, run_g3r_cost
 
 
-def test_every_case_is_measured_once_and_parts_add_up_to_less_than_the_step() -> None:
+def test_every_case_is_measured_once() -> None:
     settings = G3RCostSettings(
         num_gaussians=(500, 2000), widths_px=(32, 64), views_per_step=(1, 4), repeats=1, device="cpu"
     )
@@ -15,7 +15,6 @@ def test_every_case_is_measured_once_and_parts_add_up_to_less_than_the_step() ->
     assert [(c.num_gaussians, c.width_px, c.views_per_step) for c in costs] == list(settings.cases())
     assert list(settings.cases()) == [(500, 64, 4), (2000, 64, 4), (500, 32, 4), (500, 64, 1)]
     assert all(min(c.step_s, c.render_s, c.networks_s) > 0 for c in costs)
-    assert all(c.networks_s + c.render_s < c.step_s for c in costs)
 
 
 def cost(num_gaussians: int, peak_memory_mb: int) -> G3RCost:

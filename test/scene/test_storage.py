@@ -243,3 +243,18 @@ def test_a_scene_can_be_copied_as_a_folder(scene: Scene, tmp_path: Path) -> None
     save_scene(scene, tmp_path / "scene")
     shutil.copytree(tmp_path / "scene", tmp_path / "copy")
     assert_identical(load_scene(tmp_path / "copy"), scene)
+
+
+def test_the_backdrop_is_told_from_the_rest_of_the_distant_region(scene: Scene, tmp_path: Path) -> None:
+    guessed = replace(scene, num_backdrop=min(2, len(scene.distant)))
+    save_scene(guessed, tmp_path / "scene")
+    assert_identical(load_scene(tmp_path / "scene"), guessed)
+    assert torch.equal(guessed.backdrop.means, scene.distant.means[-guessed.num_backdrop :])
+    manifest = json.loads((tmp_path / "scene" / "scene.json").read_text())
+    for wrong, message in ((len(scene.distant) + 1, "as its backdrop"), (-1, "a count is expected"), ("2", "a count")):
+        (tmp_path / "scene" / "scene.json").write_text(json.dumps(manifest | {"num_backdrop": wrong}))
+        with pytest.raises(StorageError, match=message):
+            load_scene(tmp_path / "scene")
+    del manifest["num_backdrop"]
+    (tmp_path / "scene" / "scene.json").write_text(json.dumps(manifest))
+    assert load_scene(tmp_path / "scene").num_backdrop == 0

@@ -92,7 +92,8 @@ class Refinement:
                 done = 1.0
             if done >= 1:
                 self._keep_the_better()
-            yield Step(number + 1, done, psnr_db, len(self.state), self.scene)
+            num_gaussians = len(self.state) + self._scene.num_backdrop
+            yield Step(number + 1, done, psnr_db, num_gaussians, self.scene)
             if done >= 1:
                 return
 
