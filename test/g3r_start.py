@@ -7,6 +7,7 @@ import torch
 from gs_sim.reconstruction.g3r.networks import NetworkSettings
 from gs_sim.reconstruction.trainable import Trainable, trainable_from
 from gs_sim.reconstruction.views import TrainingView
+from gs_sim.rendering.render import render
 from gs_sim.scene.gaussians import Gaussians
 from gs_sim.scene.scene import Scene
 
@@ -40,3 +41,12 @@ def shaken(gaussians: Gaussians, seed: int) -> Gaussians:
         sh=gaussians.sh + noise(gaussians.sh, 0.6),
         opacity_logits=gaussians.opacity_logits - 3.0,
     )
+
+
+def error(scene: Scene, start: Start) -> float:
+    """Mean squared error over all source views."""
+    total = 0.0
+    for view in start.views:
+        seen = render(scene, view.camera, view.world_from_camera, view.stamp_ns).colour[0]
+        total += float((seen - view.rgb.float() / 255).square().mean()) / len(start.views)
+    return total

@@ -178,9 +178,7 @@ def _declare_bench(commands: "Commands") -> None:
     reconstruct.add_argument("--streets", type=values.positive, metavar="N", default=1, help="how many; default: 1")
     reconstruct.add_argument("--width", type=values.positive, metavar="PX")
     reconstruct.add_argument("--holdout", type=values.positive, metavar="K", default=4)
-    reconstruct.add_argument(
-        "--steps", type=values.counts, metavar="T,T", default=(12, 24), help="of G3R; longest last"
-    )
+    reconstruct.add_argument("--steps", type=values.counts, metavar="T,T", default=(2, 6), help="of G3R; longest last")
     reconstruct.add_argument(
         "--polish", type=values.counts, metavar="N,N", default=(), help="G3R, then so many steps of optimisation"
     )

@@ -28,7 +28,7 @@ class LessonSettings:
 
     narrowest_px: Annotated[int, Range(32, 4096)] = 160
     """Smallest image width."""
-    widest_px: Annotated[int, Range(32, 4096)] = 240
+    widest_px: Annotated[int, Range(32, 4096)] = 320
     """Largest image width."""
     heights: tuple[float, ...] = (9 / 16, 9 / 16, 3 / 8, 5 / 16)
     """Heights as shares of the width; each street draws one of them."""

@@ -29,17 +29,17 @@ from gs_sim.training.lesson import Lesson, LessonSettings
 class TrainG3RSettings:
     """How the networks learn."""
 
-    iterations: Annotated[int, Range(1, 10_000_000)] = 400
+    iterations: Annotated[int, Range(1, 10_000_000)] = 800
     """Streets refined from their first scene, one after the other, each with all its steps."""
-    streets: Annotated[int, Range(1, 1_000_000)] = 48
+    streets: Annotated[int, Range(1, 1_000_000)] = 40
     """Different streets; they come again in another order after that."""
     first_street: Annotated[int, Range(0, 2**62)] = 100_000
     """Seed of the first street; the others follow. Benchmarks use seeds far below."""
     seed: int = 0
     """Of first weights and of every random choice."""
-    steps: tuple[int, ...] = (4, 8, 8, 12, 12, 12, 24)
+    steps: tuple[int, ...] = (1, 2, 3, 4, 6)
     """Numbers of steps T that are trained for; each iteration draws one of them."""
-    views_per_step: tuple[int, ...] = (3, 4)
+    views_per_step: tuple[int, ...] = (8, 16)
     """Source views of each step; each iteration draws one of these."""
     curvature_every: Annotated[int, Range(1, 1000)] = 2
     """Curvature is estimated at every n-th step."""

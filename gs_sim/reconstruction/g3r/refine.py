@@ -19,6 +19,8 @@ from gs_sim.reconstruction.trainable import scene_of, trainable_from
 from gs_sim.reconstruction.views import TrainingView
 from gs_sim.scene.scene import Scene
 
+ROUNDS = 2
+"""So often each source view is followed at least, if there are steps enough."""
 NUM_JUDGES = 4
 """About as many source views decide in the end whether the refined scene is better than the first one."""
 
@@ -27,10 +29,10 @@ NUM_JUDGES = 4
 class G3RSettings:
     """How many learned steps are taken and what each of them looks at."""
 
-    steps: Annotated[int, Range(1, 1000)] = 24
-    """T, the number of learned steps; 12 is the turbo setting."""
-    views_per_step: Annotated[int, Range(1, 1000)] = 4
-    """Source views that are followed at each step, one after the other; more is better and slower."""
+    steps: Annotated[int, Range(1, 1000)] = 6
+    """T, the number of learned steps; 2 is the turbo setting."""
+    views_per_step: Annotated[int, Range(1, 1000)] = 16
+    """Source views that are followed at each step, one after the other; as many more as it takes to follow each view twice."""
     curvature_every: Annotated[int, Range(1, 1000)] = 2
     """Curvature is estimated at every n-th step."""
     polish_steps: Annotated[int, Range(0, 10_000_000)] = 0
@@ -118,7 +120,8 @@ class Refinement:
     def _next(self, order: list[int]) -> list[int]:
         """Indices of the next views; every view comes once before any comes again."""
         chosen: list[int] = []
-        while len(chosen) < min(self._settings.views_per_step, len(self._views)):
+        enough = max(self._settings.views_per_step, math.ceil(ROUNDS * len(self._views) / self._settings.steps))
+        while len(chosen) < min(enough, len(self._views)):
             if not order:
                 order.extend(torch.randperm(len(self._views), generator=self._generator).tolist())
             chosen.append(order.pop())

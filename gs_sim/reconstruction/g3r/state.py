@@ -17,6 +17,7 @@ OFFSET, SCALE, TURN, COLOUR, OPACITY = slice(0, 3), slice(3, 6), slice(6, 10), s
 """Explicit channels: centre (from its anchor) and log scales, both in pixels of the nearest view, so that near and far rows
 look alike to a network; quaternion wxyz, base colour (zeroth harmonic), opacity logit."""
 GROUPS = (OFFSET, SCALE, TURN, COLOUR, OPACITY)
+SIZES = [group.stop - group.start for group in GROUPS]
 REACH = (1.0,) * 3 + (0.3,) * 3 + (0.1,) * 4 + (0.5,) * 3 + (1.0,)
 """The unit of each explicit channel: about as far as one step should ever move it."""
 
@@ -68,12 +69,13 @@ def neural_gaussians(layout: Trainable, num_latent: int) -> NeuralGaussians:
 
 def plain_rows(explicit: Float32[Tensor, "n 14"], layout: Trainable) -> Trainable:
     """Decoded channels as the rows that rendering and export know; differentiable in `explicit`."""
+    offsets_px, log_scales, quaternions, colours, opacities = explicit.split(SIZES, dim=1)  # backward is one copy
     return replace(
         layout,
-        offsets_px=explicit[:, OFFSET],
-        log_scales=explicit[:, SCALE] + layout.pixel_m.log()[:, None],
-        quaternions=explicit[:, TURN],
-        sh_base=explicit[:, None, COLOUR],
+        offsets_px=offsets_px,
+        log_scales=log_scales + layout.pixel_m.log()[:, None],
+        quaternions=quaternions,
+        sh_base=colours[:, None],
         sh_rest=explicit.new_zeros(len(explicit), 0, 3),
-        opacity_logits=explicit[:, OPACITY.start],
+        opacity_logits=opacities[:, 0],
     )

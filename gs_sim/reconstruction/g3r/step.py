@@ -21,6 +21,8 @@ from gs_sim.scene.scene import Scene
 
 RAISED = 1.01
 """A step that multiplies a view's error by more than this is halved."""
+PROBED_VIEWS = 4
+"""So many views of a step are probed at most: curvature changes slowly, and a probe costs half a view."""
 HALVINGS = 3
 """After so many the step is not taken at all."""
 
@@ -76,10 +78,11 @@ def take_step(
         added = networks.decode(replace(state, explicit=explicit, latent=latent)) - explicit
     reach, gain = moment.step_size * networks.decoder.reach, update.rate / unit_curvature(evidence)
     explicit = torch.addcmul(explicit, torch.tanh(gain * first.gradient), reach, value=-1)
-    for view in views[1:]:
-        lifted = lift(explicit.detach() + added, state.layout, scene, view, moment.probe)
+    for number, view in enumerate(views[1:], 1):
+        probe = moment.probe if number < PROBED_VIEWS else None
+        lifted = lift(explicit.detach() + added, state.layout, scene, view, probe)
         evidence = hear(evidence, lifted)
-        if moment.step == 0:  # of curvature, too little is known yet
+        if moment.step == 0 and probe is not None:  # of curvature, too little is known yet
             gain = update.rate / unit_curvature(evidence)
         explicit = torch.addcmul(explicit, torch.tanh(gain * lifted.gradient), reach, value=-1)
         errors.append(lifted.error)

@@ -6,12 +6,10 @@ from typing import Any
 
 import pytest
 import torch
-from g3r_start import SMALL, Start, start_of
+from g3r_start import SMALL, Start, error, start_of
 
 from gs_sim.reconstruction.g3r.networks import G3RNetworks
 from gs_sim.reconstruction.g3r.refine import G3RSettings, Refinement
-from gs_sim.rendering.render import render
-from gs_sim.scene.scene import Scene
 
 TICKS = itertools.count()
 
@@ -20,15 +18,6 @@ def refine(start: Start, networks: G3RNetworks, **changes: Any) -> tuple[Refinem
     settings = replace(G3RSettings(steps=6, views_per_step=2), **changes)
     loop = Refinement(start.scene, start.views, networks, settings, torch.Generator().manual_seed(0))
     return loop, [step.psnr_db for step in loop.run(10_000, lambda: float(next(TICKS)))]
-
-
-def error(scene: Scene, start: Start) -> float:
-    """Mean squared error over all source views."""
-    total = 0.0
-    for view in start.views:
-        seen = render(scene, view.camera, view.world_from_camera, view.stamp_ns).colour[0]
-        total += float((seen - view.rgb.float() / 255).square().mean()) / len(start.views)
-    return total
 
 
 def test_even_untrained_steps_bring_a_scene_nearer_to_its_views(start: Start, networks: G3RNetworks) -> None:
