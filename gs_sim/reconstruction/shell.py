@@ -34,8 +34,10 @@ class ShellSettings:
     """Spacing of its Gaussians in pixels of a training view."""
     opacity: Annotated[float, Range(0.01, 0.99)] = 0.7
     """First opacity of its Gaussians."""
-    backdrop_deg: Annotated[float, Range(0, 180)] = 30.0
-    """How far the backdrop reaches beyond the borders of all images; 0 leaves black what no view saw."""
+    backdrop_deg: Annotated[float, Range(0, 180)] = 0.0
+    """How far the backdrop reaches beyond the borders of all images, such as 30; 0 leaves black what no view saw.
+
+    Off until it is kept out of depth: where a surface lets a little light through, it draws the depth away from it."""
     backdrop_spacing_deg: Annotated[float, Range(0.2, 30)] = 1.5
     """Spacing of the backdrop's Gaussians."""
 

@@ -8,11 +8,17 @@ import torch
 from tiny_world import TinyWorld
 
 from gs_sim.reconstruction.g3r.refine import G3RSettings
+from gs_sim.reconstruction.initialise import InitialiseSettings
 from gs_sim.reconstruction.optimise import OptimiseSettings
 from gs_sim.reconstruction.reconstruct import Hooks, ReconstructionSettings, count_gaussians, prepare, refine
+from gs_sim.reconstruction.shell import ShellSettings
 
 SETTINGS = ReconstructionSettings(
-    max_gaussians=3000, device="cpu", optimise=OptimiseSettings(steps=12), g3r=G3RSettings(steps=3, polish_steps=4)
+    max_gaussians=3000,
+    initialise=InitialiseSettings(shell=ShellSettings(backdrop_deg=30.0)),
+    device="cpu",
+    optimise=OptimiseSettings(steps=12),
+    g3r=G3RSettings(steps=3, polish_steps=4),
 )
 
 

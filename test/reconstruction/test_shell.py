@@ -11,7 +11,7 @@ from gs_sim.reconstruction.views import TrainingView
 from gs_sim.rendering.render import render
 from gs_sim.scene.gaussians import SH_C0
 
-SETTINGS = ShellSettings()
+SETTINGS = ShellSettings(backdrop_deg=30.0)
 
 
 def view(x: float = 0.0) -> TrainingView:

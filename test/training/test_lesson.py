@@ -27,7 +27,7 @@ def test_streets_differ_with_their_seed_in_size_and_sensors() -> None:
     drawn = [street_settings(seed, LessonSettings(), "cpu") for seed in range(30)]
     assert len({each.width_px for each in drawn}) > 3
     assert len({(each.lidar_rings, each.lidar_columns) for each in drawn}) > 4
-    assert all(160 <= each.width_px <= 240 for each in drawn)
+    assert all(160 <= each.width_px <= 320 for each in drawn)
     assert drawn[3] == street_settings(3, LessonSettings(), "cpu")
 
 
