@@ -8,6 +8,7 @@ from gs_sim.geometry.camera import Camera
 from gs_sim.geometry.pose import inverse, pose_from, transform_points
 from gs_sim.geometry.rig import MountedCamera, MountedLidar, Rig
 from gs_sim.geometry.trajectory import Trajectory, pose_at
+from gs_sim.reconstruction.views import TrainingView
 from gs_sim.rendering.render import render
 from gs_sim.scene.actor import Actor
 from gs_sim.scene.gaussians import SH_C0, Gaussians, empty_gaussians
@@ -39,6 +40,12 @@ def pose(x: float, y: float, z: float) -> torch.Tensor:
 def path(positions: list[tuple[float, float, float]]) -> Trajectory:
     stamps_ns = START_NS + torch.arange(len(positions), dtype=torch.int64) * STEP_NS
     return Trajectory(stamps_ns, torch.stack([pose(*position) for position in positions]))
+
+
+def grey_view(x: float = 0.0) -> TrainingView:
+    """An all grey image, taken looking ahead from this far along x."""
+    rgb = torch.full((CAMERA.height_px, CAMERA.width_px, 3), 200, dtype=torch.uint8)
+    return TrainingView("front", 0, 0, CAMERA, rgb, pose(x, 0.0, 0.0) @ optical_from())
 
 
 def splats(means: torch.Tensor, rgb: torch.Tensor, scale_m: float) -> Gaussians:

@@ -1,12 +1,12 @@
 """What a learned step costs, by part, and how that grows with Gaussians, pixels and views."""
 
 import statistics
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 
+from gs_sim.benchmark.rasterizer import now_s
 from gs_sim.benchmark.simulation_scene import CAMERA_NAME, START_NS, simulation_scene
 from gs_sim.jobs.hardware import peak_memory_mb
 from gs_sim.reconstruction.g3r.evidence import hear, no_evidence
@@ -114,15 +114,15 @@ def _measure(num: int, width_px: int, num_views: int, settings: G3RCostSettings)
     def seconds(work: Callable[[], object]) -> float:
         times = []
         for _ in range(settings.repeats + 1):
-            start_s = _now_s(device)
+            start_s = now_s(settings.device)
             work()
-            times.append(_now_s(device) - start_s)
+            times.append(now_s(settings.device) - start_s)
         return statistics.median(times[1:])
 
     render_s = seconds(render)
     lift_s = seconds(lambda: lift(decoded, layout, scene, view))
     probed_s = seconds(lambda: lift(decoded, layout, scene, view, torch.Generator().manual_seed(0)))
-    cost = G3RCost(
+    return G3RCost(
         num_gaussians=num,
         width_px=width_px,
         views_per_step=num_views,
@@ -131,13 +131,9 @@ def _measure(num: int, width_px: int, num_views: int, settings: G3RCostSettings)
         backward_s=lift_s - render_s,
         probe_s=probed_s - lift_s,
         networks_s=seconds(lambda: networks(state, evidence, places, instant)),
-        peak_memory_mb=0,
+        peak_memory_mb=_peak_memory_mb(device),
     )
-    is_cuda = device.type == "cuda"
-    return replace(cost, peak_memory_mb=round(torch.cuda.max_memory_allocated() / 1e6) if is_cuda else peak_memory_mb())
 
 
-def _now_s(device: torch.device) -> float:
-    if device.type == "cuda":
-        torch.cuda.synchronize()
-    return time.perf_counter()
+def _peak_memory_mb(device: torch.device) -> int:
+    return round(torch.cuda.max_memory_allocated() / 1e6) if device.type == "cuda" else peak_memory_mb()

@@ -175,12 +175,12 @@ def _measure(gaussians: Gaussians, views: Views, settings: RasterizerBenchmarkSe
     for _ in range(settings.repeats + 1):
         for name in fields:
             getattr(learnt, name).grad = None
-        start_s = _now_s(settings.device)
+        start_s = now_s(settings.device)
         rendered = rasterize(learnt, views)
-        middle_s = _now_s(settings.device)
+        middle_s = now_s(settings.device)
         backward(rendered)
         forward_s.append(middle_s - start_s)
-        backward_s.append(_now_s(settings.device) - middle_s)
+        backward_s.append(now_s(settings.device) - middle_s)
     forward_s, backward_s = forward_s[1:], backward_s[1:]
     both_s = statistics.median(a + b for a, b in zip(forward_s, backward_s, strict=True))
     return RasterizerCase(
@@ -227,7 +227,8 @@ def _measure_blend(gaussians: Gaussians, views: Views, repeats: int) -> BlendFig
     )
 
 
-def _now_s(device: str) -> float:
+def now_s(device: str) -> float:
+    """Seconds, monotonic, once the device has done all that it was asked for."""
     if device.startswith("cuda"):
         torch.cuda.synchronize()
     return time.perf_counter()

@@ -38,8 +38,8 @@ def measure(arguments: argparse.Namespace) -> dict[str, object]:
     )
     k = arguments.holdout
     say(f"{describe_hardware(device)}, seed {arguments.seed}, held out: index % {k} == {k // 2}")
-    _others(arguments, settings)  # find out now that a file is wrong
-    facts = [_measure_drive(arguments, settings, drive) for drive in _drives(arguments, device)]
+    others = _others(arguments, settings)
+    facts = [_measure_drive(arguments, settings, others, drive) for drive in _drives(arguments, device)]
     means = {}
     for variant in dict.fromkeys(measured.variant for measured in facts):
         mine = [measured.outcomes for measured in facts if measured.variant == variant]
@@ -100,7 +100,9 @@ def _drives(arguments: argparse.Namespace, device: str) -> Iterator[_Drive]:
         yield from (_Drive(f"street {seed}", name, change(street)) for name, change in variants.items())
 
 
-def _measure_drive(arguments: argparse.Namespace, settings: ReconstructionSettings, drive: _Drive) -> _Measured:
+def _measure_drive(
+    arguments: argparse.Namespace, settings: ReconstructionSettings, others: list[Trial], drive: _Drive
+) -> _Measured:
     """G3R first; its longest run with the shipped weights decides how long optimisation may take."""
     prepared = prepare_drive(drive.recording, settings)
     camera = prepared.views[0].camera
@@ -115,7 +117,6 @@ def _measure_drive(arguments: argparse.Namespace, settings: ReconstructionSettin
         _print(outcomes[-1])
     longest_s = outcomes[-1].seconds
     polished = polish_trials(settings, arguments.steps[-1], arguments.polish)
-    others = _others(arguments, settings)
     for trial in polished + others + optimise_trials(settings, longest_s, arguments.factors):
         outcomes.append(run_trial(trial, prepared, drive.recording))
         _print(outcomes[-1])

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+import open3d as o3d
 import torch
 from jaxtyping import Float, Float32, Float64, Int64
 from torch import Tensor
@@ -96,6 +98,17 @@ def voxel_groups(points: Float[Tensor, "n 3"], voxel_m: Float[Tensor, "n"] | flo
     key = ((level * extent[0] + cell[:, 0]) * extent[1] + cell[:, 1]) * extent[2] + cell[:, 2]
     groups: Tensor = torch.unique(key, return_inverse=True)[1]
     return groups
+
+
+def nearest(
+    points: Float32[Tensor, "n 3"], queries: Float32[Tensor, "m 3"], most: int
+) -> tuple[Int64[Tensor, "m k"], Float32[Tensor, "m k"]]:
+    """Indices of the points nearest to each query, nearest first, at most so many, and their squared distances."""
+    known, asked = (o3d.core.Tensor(np.ascontiguousarray(each.numpy(), dtype=np.float32)) for each in (points, queries))
+    search = o3d.core.nns.NearestNeighborSearch(known)
+    search.knn_index()
+    index, squared = search.knn_search(asked, min(most, len(points)))
+    return torch.from_numpy(index.numpy()).long(), torch.from_numpy(squared.numpy()).clamp(min=0).float()
 
 
 def average_by(groups: Int64[Tensor, "n"], values: Float32[Tensor, "n k"]) -> Float32[Tensor, "m k"]:

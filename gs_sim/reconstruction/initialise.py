@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
-import open3d as o3d
 import torch
 from jaxtyping import Bool, Float32
 from torch import Tensor
@@ -17,6 +15,7 @@ from gs_sim.reconstruction.cloud import (
     Cloud,
     colour_points,
     gather_points,
+    nearest,
     project,
     thin_cloud,
     visible_indices,
@@ -168,12 +167,9 @@ def gaussians_on(cloud: Cloud, focal_px: float, opacity: float, flatness: float)
 
 def _neighbourhoods(points: Float32[Tensor, "n 3"]) -> tuple[Float32[Tensor, "n"], Float32[Tensor, "n 4"]]:
     """Mean distance to the three nearest neighbours, and a frame whose z is the local surface normal."""
-    positions = np.ascontiguousarray(points.numpy(), dtype=np.float32)
-    search = o3d.core.nns.NearestNeighborSearch(o3d.core.Tensor(positions))
-    search.knn_index()
-    index, squared = search.knn_search(o3d.core.Tensor(positions), min(9, len(points)))
-    neighbours = points[torch.from_numpy(index.numpy()).long()]
-    distance_m = torch.from_numpy(squared.numpy())[:, 1:4].clamp(min=0).sqrt().mean(dim=-1).float()
+    index, squared = nearest(points, points, 9)
+    neighbours = points[index]
+    distance_m = squared[:, 1:4].sqrt().mean(dim=-1)
     centred = neighbours - neighbours.mean(dim=1, keepdim=True)
     _, axes = torch.linalg.eigh(centred.transpose(1, 2) @ centred)
     rotation = axes.flip(-1)

@@ -29,14 +29,12 @@ from gs_sim.reconstruction.trainable import (
     LEAVES,
     Trainable,
     claim_parked,
-    gaussians_of,
-    place_moving,
+    gaussians_at_view,
     scene_of,
     trainable_from,
 )
 from gs_sim.reconstruction.views import TrainingView, dense_depth, rasterizer_views
 from gs_sim.rendering.rasterize import Rendering, rasterize
-from gs_sim.scene.gaussians import concatenate
 from gs_sim.scene.scene import Scene
 
 
@@ -99,7 +97,6 @@ class Optimisation:
     ) -> None:
         self._scene, self._views, self._settings, self._generator = scene, views, settings, generator
         self._device = device
-        self._backdrop = scene.backdrop.to(device)
         self._depths = [dense_depth(view).to(device) for view in views]
         self._targets = [view.rgb.to(device) for view in views]
         centres = torch.stack([view.world_from_camera[:3, 3] for view in views]).float()
@@ -123,7 +120,7 @@ class Optimisation:
                 self._adapt(max_gaussians, done)
             done = (clock() - start_s) / budget_s if budget_s > 0 else number / self._settings.steps
             psnr_db = -10 * math.log10(max(self._squared_error, 1e-10))
-            num_gaussians = len(self.trainable) + len(self._backdrop)
+            num_gaussians = len(self.trainable) + self._scene.num_backdrop
             yield Step(number, min(1.0, done), psnr_db, num_gaussians, self.scene)
             if done >= 1:
                 return
@@ -137,9 +134,7 @@ class Optimisation:
 
     def _step(self, index: int, done: float) -> None:
         view = self._views[index]
-        gaussians = gaussians_of(self.trainable, self._active_degree(done))
-        gaussians = place_moving(gaussians, self.trainable, self._scene, view.stamp_ns)
-        num_rows, gaussians = len(gaussians), concatenate([gaussians, self._backdrop])
+        gaussians = gaussians_at_view(self.trainable, self._scene, view.stamp_ns, self._active_degree(done))
         shift_px = torch.zeros(1, len(gaussians), 2, requires_grad=True, device=self._device)
         correction = corrections_at(self.knots, torch.tensor([view.stamp_ns]))[0]
         rig_from_camera = self._scene.rig.camera(view.camera_name).rig_from_camera
@@ -151,6 +146,7 @@ class Optimisation:
         loss = self._loss(rendering, index)
         loss.backward()
         assert shift_px.grad is not None
+        num_rows = len(self.trainable)
         self._gradients.add(shift_px.grad[:, :num_rows], rendering.radii_px[:, :num_rows])
         self._optimiser.step()
         self._optimiser.zero_grad(set_to_none=True)
@@ -184,7 +180,7 @@ class Optimisation:
     def _adapt(self, max_gaussians: int, done: float) -> None:
         settings = self._settings.densify
         if settings.from_fraction <= done <= settings.until_fraction:
-            room = max_gaussians - len(self.trainable) - len(self._backdrop)
+            room = max_gaussians - len(self.trainable) - self._scene.num_backdrop
             densify(self.trainable, self._optimiser, self._gradients, room, settings)
         prune(self.trainable, self._optimiser, settings)
         claim_parked(self.trainable, self._scene)

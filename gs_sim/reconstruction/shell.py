@@ -5,14 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated
 
-import numpy as np
-import open3d as o3d
 import torch
 from jaxtyping import Bool, Float32
 from torch import Tensor
 
 from gs_sim.config import Range, check_ranges
-from gs_sim.reconstruction.cloud import average_by, voxel_groups
+from gs_sim.reconstruction.cloud import average_by, nearest, voxel_groups
 from gs_sim.reconstruction.views import TrainingView
 from gs_sim.scene.gaussians import SH_C0, Gaussians, empty_gaussians
 
@@ -74,16 +72,13 @@ def backdrop(views: Sequence[TrainingView], most: int, settings: ShellSettings) 
     if settings.backdrop_deg == 0:
         return empty_gaussians()
     shown, rgb = _blocks(views)
-    search = o3d.core.nns.NearestNeighborSearch(_tensor(shown))
-    search.knn_index()
     spacing_rad = math.radians(settings.backdrop_spacing_deg)
     while True:
         unit = _even_directions(round(4 * math.pi / spacing_rad**2))
-        index, squared = search.knn_search(_tensor(unit), min(NEIGHBOURS, len(shown)))
-        chord = torch.from_numpy(squared.numpy())[:, 0].clamp(min=0).sqrt()
-        is_near = chord <= 2 * math.sin(math.radians(settings.backdrop_deg) / 2)
+        index, squared = nearest(shown, unit, NEIGHBOURS)
+        is_near = squared[:, 0].sqrt() <= 2 * math.sin(math.radians(settings.backdrop_deg) / 2)
         if int(is_near.sum()) <= most:
-            guess = rgb[torch.from_numpy(index.numpy()).long()].mean(dim=1)
+            guess = rgb[index].mean(dim=1)
             behind = replace(settings, radius_m=BEHIND * settings.radius_m)
             return _on_sphere(views, unit[is_near], guess[is_near], spacing_rad, behind)
         spacing_rad *= 1.2
@@ -143,7 +138,3 @@ def _blocks(views: Sequence[TrainingView]) -> tuple[Float32[Tensor, "n 3"], Floa
         directions.append(_directions(view, x.flatten(), y.flatten()))
         colours.append(small.flatten(1).T)
     return torch.cat(directions), torch.cat(colours)
-
-
-def _tensor(points: Float32[Tensor, "n 3"]) -> "o3d.core.Tensor":
-    return o3d.core.Tensor(np.ascontiguousarray(points.numpy(), dtype=np.float32))

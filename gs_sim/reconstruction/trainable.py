@@ -56,8 +56,7 @@ LEAVES = ("offsets_px", "log_scales", "quaternions", "opacity_logits", "sh_base"
 
 def trainable_from(scene: Scene, camera_centres: Float32[Tensor, "v 3"], focal_px: float, sh_degree: int) -> Trainable:
     """Lay a scene out for optimisation, all but its backdrop; higher spherical harmonics start at zero."""
-    shell = scene.distant.select(torch.arange(len(scene.distant) - scene.num_backdrop))
-    parts, segment = [scene.background, shell], [BACKGROUND, DISTANT]
+    parts, segment = [scene.background, scene.shell], [BACKGROUND, DISTANT]
     for index, actor in enumerate(scene.actors):
         is_moving = len(actor.world_from_box.poses) > 1 and not holds_still(actor)
         pose = actor.world_from_box.poses[0]
@@ -139,6 +138,12 @@ def claim_parked(trainable: Trainable, scene: Scene) -> int:
                 trainable.segment[is_inside] = FIRST_ACTOR + index
                 claimed += int(is_inside.sum())
     return claimed
+
+
+def gaussians_at_view(trainable: Trainable, scene: Scene, stamp_ns: int, sh_degree: int) -> Gaussians:
+    """All that is drawn at a moment: the rows in their places, then the backdrop; differentiable in the rows."""
+    placed = place_moving(gaussians_of(trainable, sh_degree), trainable, scene, stamp_ns)
+    return concatenate([placed, scene.backdrop.to(placed.means.device)]) if scene.num_backdrop else placed
 
 
 def place_moving(gaussians: Gaussians, trainable: Trainable, scene: Scene, stamp_ns: int) -> Gaussians:

@@ -125,17 +125,6 @@ def parse_manifest(text: str, path: Path) -> Manifest:
         raise StorageError(f"{path} is damaged: {error}") from error
 
 
-def count_of(value: object) -> int:
-    """A whole number, zero or more.
-
-    Raises:
-        ValueError: it is something else.
-    """
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise ValueError(f"a count is expected, found {value!r}")
-    return value
-
-
 def camera_entry(entry: Json) -> MountedCamera:
     """One camera of the rig."""
     return MountedCamera(
@@ -207,6 +196,13 @@ def text_of(value: Any) -> str:
     """A string."""
     if not isinstance(value, str):
         raise InputError(f"a text is expected, found {value!r:.60}")
+    return value
+
+
+def count_of(value: Any) -> int:
+    """A whole number, zero or more."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise InputError(f"a count is expected, found {value!r:.60}")
     return value
 
 

@@ -35,6 +35,11 @@ class Scene:
     """So many at the end of `distant` are a guess at what no view ever saw; they lie behind everything and are never refined."""
 
     @property
+    def shell(self) -> Gaussians:
+        """The distant region without its backdrop."""
+        return self.distant.select(torch.arange(len(self.distant) - self.num_backdrop))
+
+    @property
     def backdrop(self) -> Gaussians:
         """The guess at what no view ever saw."""
         return self.distant.select(torch.arange(len(self.distant) - self.num_backdrop, len(self.distant)))

@@ -65,7 +65,8 @@ def draw_lesson(seed: int, settings: LessonSettings, device: str = "auto") -> Le
     """Draw a street, cast its images and sweeps once, and make the first scene."""
     recording = cast_all(StreetRecording(draw_street(street_settings(seed, settings, device))))
     source, novel = split_views(recording, settings.every_novel)
-    source, novel = with_lidar_depth(recording, source), with_lidar_depth(recording, novel)
+    views = with_lidar_depth(recording, source + novel)
+    source, novel = views[: len(source)], views[len(source) :]
     return Lesson(seed, initialise(recording, source, settings.max_gaussians, settings.initialise), source, novel)
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from tiny_world import CAMERA, TinyWorld, optical_from, pose
+from tiny_world import CAMERA, TinyWorld, grey_view
 
 from gs_sim.errors import ConfigError, InputError
 from gs_sim.geometry.pose import rotation_from_quaternion
@@ -17,17 +17,12 @@ from gs_sim.reconstruction.initialise import (
     thin_to,
 )
 from gs_sim.reconstruction.reconstruct import count_gaussians
-from gs_sim.reconstruction.views import TrainingView, load_training_views
+from gs_sim.reconstruction.views import load_training_views
 from gs_sim.scene.gaussians import SH_C0
 from gs_sim.scene.scene import Scene
 from gs_sim.sensing.recording import MemoryRecording
 
 SETTINGS = InitialiseSettings()
-
-
-def view(x: float = 0.0) -> TrainingView:
-    rgb = torch.full((CAMERA.height_px, CAMERA.width_px, 3), 200, dtype=torch.uint8)
-    return TrainingView("front", 0, 0, CAMERA, rgb, pose(x, 0.0, 0.0) @ optical_from())
 
 
 def grid(spacing_m: float, distance_m: float = 10.0, count: int = 20) -> Cloud:
@@ -94,10 +89,10 @@ def test_many_actors_share_what_is_theirs(tiny_world: TinyWorld) -> None:
 
 def test_pixels_around_points_are_covered_and_no_others() -> None:
     cloud = Cloud(torch.tensor([[10.0, 0.0, 0.0]]), torch.zeros(1, 3), torch.zeros(1))
-    covered = covered_pixels(cloud, view(), margin_px=2)
+    covered = covered_pixels(cloud, grey_view(), margin_px=2)
     assert covered.nonzero().amin(dim=0).tolist() == [30, 46]
     assert int(covered.sum()) == 25
-    assert not bool(covered_pixels(Cloud(torch.zeros(0, 3), torch.zeros(0, 3), torch.zeros(0)), view()).any())
+    assert not bool(covered_pixels(Cloud(torch.zeros(0, 3), torch.zeros(0, 3), torch.zeros(0)), grey_view()).any())
 
 
 def test_the_first_scene_has_walls_where_they_are_and_actors_in_their_boxes(tiny_world: TinyWorld) -> None:

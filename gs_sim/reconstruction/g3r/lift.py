@@ -13,10 +13,9 @@ from jaxtyping import Float32
 from torch import Tensor
 
 from gs_sim.reconstruction.g3r.state import plain_rows
-from gs_sim.reconstruction.trainable import Trainable, gaussians_of, place_moving
+from gs_sim.reconstruction.trainable import Trainable, gaussians_at_view
 from gs_sim.reconstruction.views import TrainingView, rasterizer_views
 from gs_sim.rendering.rasterize import Rendering, rasterize
-from gs_sim.scene.gaussians import concatenate
 from gs_sim.scene.scene import Scene
 
 
@@ -67,9 +66,8 @@ def residual_of(
 def render_rows(decoded: Float32[Tensor, "n 14"], layout: Trainable, scene: Scene, view: TrainingView) -> Rendering:
     """Draw decoded rows as a view saw them, moving actors where they were then; differentiable."""
     rows = plain_rows(decoded, layout)
-    gaussians = place_moving(gaussians_of(rows, 0), rows, scene, view.stamp_ns)
-    everything = concatenate([gaussians, scene.backdrop.to(decoded.device)])
-    return rasterize(everything, rasterizer_views(view, view.world_from_camera, decoded.device))
+    gaussians = gaussians_at_view(rows, scene, view.stamp_ns, 0)
+    return rasterize(gaussians, rasterizer_views(view, view.world_from_camera, decoded.device))
 
 
 def target_of(view: TrainingView, device: torch.device) -> Float32[Tensor, "1 h w 3"]:

@@ -29,7 +29,7 @@ class PolishedRefinement:
     def run(self, max_gaussians: int, clock: Callable[[], float]) -> Iterator[Step]:
         """Take the learned steps, then `polish_steps` of optimisation, or as many as what is left of the budget allows."""
         settings, start_s = self._settings, clock()
-        learned = settings.steps * settings.views_per_step
+        learned = settings.steps * self._refinement.views_per_step
         share = learned / (learned + settings.polish_steps)
         number = 0
         for step in self._refinement.run(max_gaussians, clock):

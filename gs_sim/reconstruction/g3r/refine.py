@@ -66,6 +66,9 @@ class Refinement:
         self.state = neural_gaussians(layout, networks.settings.num_latent)
         self._start = self.state
         self._judges = [views[index] for index in range(0, len(views), max(1, len(views) // NUM_JUDGES))]
+        enough = max(settings.views_per_step, math.ceil(ROUNDS * len(views) / settings.steps))
+        self.views_per_step = min(enough, len(views))
+        """So many are followed at each step."""
         self._trust = 1.0
         self.damped = 0
         """Steps that went less far, or nowhere, because they raised the error of a source view."""
@@ -120,8 +123,7 @@ class Refinement:
     def _next(self, order: list[int]) -> list[int]:
         """Indices of the next views; every view comes once before any comes again."""
         chosen: list[int] = []
-        enough = max(self._settings.views_per_step, math.ceil(ROUNDS * len(self._views) / self._settings.steps))
-        while len(chosen) < min(enough, len(self._views)):
+        while len(chosen) < self.views_per_step:
             if not order:
                 order.extend(torch.randperm(len(self._views), generator=self._generator).tolist())
             chosen.append(order.pop())

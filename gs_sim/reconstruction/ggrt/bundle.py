@@ -63,6 +63,13 @@ def grid_of(height: int, width: int, like: Tensor) -> Float[Tensor, "h w 2"]:
     return torch.stack([x, y], dim=-1).to(like)
 
 
+def rays_of(height: int, width: int, intrinsics: Float[Tensor, "4"]) -> Float[Tensor, "h w 3"]:
+    """Points at depth 1 that the pixels of a grid show."""
+    fx, fy, cx, cy = intrinsics.unbind()
+    x, y = grid_of(height, width, intrinsics).unbind(-1)
+    return torch.stack([(x - cx) / fx, (y - cy) / fy, torch.ones_like(x)], dim=-1)
+
+
 @dataclass(frozen=True)
 class Projection:
     """Where the pixels of each link lie in the other view."""
@@ -82,8 +89,7 @@ def project(block: Block, of: Int64[Tensor, "e"], found_in: Int64[Tensor, "e"]) 
     """Carry the pixels of some views into others by their poses and depths; differentiable."""
     _, height, width = block.inverse_depth.shape
     fx, fy, cx, cy = block.intrinsics.unbind()
-    grid = grid_of(height, width, block.inverse_depth)
-    rays = torch.stack([(grid[..., 0] - cx) / fx, (grid[..., 1] - cy) / fy, torch.ones_like(grid[..., 0])], dim=-1)
+    rays = rays_of(height, width, block.intrinsics)
     motion = block.camera_from_world[found_in] @ inverse(block.camera_from_world[of])
     shift = motion[:, :3, 3]
     depth = block.inverse_depth[of]

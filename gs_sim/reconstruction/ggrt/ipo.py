@@ -15,7 +15,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from gs_sim.config import Range, check_ranges
-from gs_sim.reconstruction.ggrt.bundle import Anchors, Block, Links, adjust, grid_of, project
+from gs_sim.reconstruction.ggrt.bundle import Anchors, Block, Links, adjust, grid_of, project, rays_of
 from gs_sim.reconstruction.ggrt.correlation import NUM_LOOKED_AT, correlate, look
 
 STRIDE = 8
@@ -138,10 +138,8 @@ class IPONet(nn.Module):
         """A guess of every cell's inverse depth from its own image alone: what streets look like from a car."""
         features = self.depth(images)
         height, width = features.shape[2:]
-        fx, fy, cx, cy = intrinsics.unbind()
-        grid = grid_of(height, width, features)
-        rays = torch.stack([(grid[..., 0] - cx) / fx, (grid[..., 1] - cy) / fy])[None].expand(len(images), -1, -1, -1)
-        log_depth = self.log_depth(torch.cat([features, rays], dim=1))[:, 0]
+        x_y = rays_of(height, width, intrinsics)[..., :2].permute(2, 0, 1).expand(len(images), -1, -1, -1)
+        log_depth = self.log_depth(torch.cat([features, x_y], dim=1))[:, 0]
         return torch.exp(-(TYPICAL_LOG_DEPTH + log_depth.clamp(-4, 4)))
 
     def forward(
@@ -177,6 +175,6 @@ class IPONet(nn.Module):
             told = torch.cat([flow, off.detach(), seen.is_in_front[..., None]], dim=-1).permute(0, 3, 1, 2)
             hidden, off, weight = self.recurrent(hidden, context, look(levels, place), told)
             found = place + off
-            block = adjust(block, Links(of, found_in, found, weight), anchors)
-            block = adjust(block, Links(of, found_in, found, weight), anchors)
+            links = Links(of, found_in, found, weight)
+            block = adjust(adjust(block, links, anchors), links, anchors)
             yield Round(block, found, weight)

@@ -51,9 +51,9 @@ def piece_of(views: Sequence[TrainingView], device: torch.device) -> Piece:
     return Piece(images, intrinsics.to(device), camera_from_world.to(device), depths.to(device))
 
 
-def links_within(num_views: int, farthest: int = FARTHEST_LINK) -> tuple[Int64[Tensor, "e"], Int64[Tensor, "e"]]:
+def links_within(num_views: int) -> tuple[Int64[Tensor, "e"], Int64[Tensor, "e"]]:
     """Each view looks for its pixels in its neighbours, on either side."""
-    pairs = [(i, j) for i in range(num_views) for j in range(num_views) if 0 < abs(i - j) <= farthest]
+    pairs = [(i, j) for i in range(num_views) for j in range(num_views) if 0 < abs(i - j) <= FARTHEST_LINK]
     return torch.tensor([i for i, _ in pairs]), torch.tensor([j for _, j in pairs])
 
 

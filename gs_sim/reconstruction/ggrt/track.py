@@ -1,7 +1,7 @@
 """A drive from its images: IPO-Net over a sliding window of views, each step with a verdict on how sure it is."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
 import torch
@@ -17,10 +17,8 @@ from gs_sim.reconstruction.views import TrainingView
 
 PRIOR_DEVIATION = 0.7
 """Standard deviation of a guessed depth, as a share of it."""
-STILL_CELLS = 0.03
-"""A view whose pixels moved by less than this (median, in cells) shows no motion."""
 
-Verdict = Literal["tracked", "still", "lost"]
+Verdict = Literal["tracked", "lost"]
 
 
 @dataclass(frozen=True)
@@ -91,16 +89,10 @@ def _extend(
     verdict, confidence, residual = _judge(last, of, found_in, is_new, settings)
     world = known[0].world_from_camera
     placed = [world @ inverse(pose.double()) for pose in last.block.camera_from_world[-2:]]
-    if verdict != "tracked":
-        placed = [known[-1].world_from_camera, world @ poses[-1] if verdict == "lost" else known[-1].world_from_camera]
-    before = TrackedView(
-        placed[0],
-        last.block.inverse_depth[-2] if verdict == "tracked" else known[-1].inverse_depth,
-        known[-1].verdict,
-        known[-1].confidence,
-        known[-1].residual_cells,
-    )
-    return [before, TrackedView(placed[1], last.block.inverse_depth[-1], verdict, confidence, residual)]
+    new = TrackedView(placed[1], last.block.inverse_depth[-1], verdict, confidence, residual)
+    if verdict == "lost":
+        return [known[-1], replace(new, world_from_camera=world @ poses[-1])]
+    return [replace(known[-1], world_from_camera=placed[0], inverse_depth=last.block.inverse_depth[-2]), new]
 
 
 def _judge(
